@@ -1,0 +1,68 @@
+"""The process that computes: a Dask scheduler and one-thread workers in three lanes.
+
+`python -m deepsvdd_core.engine` prints the scheduler's address and runs until its standard input
+ends, so it never outlives the server that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from distributed import Client, Nanny, Scheduler, SpecCluster
+
+from deepsvdd_core import worker
+
+# One thread per process: two training threads and one other busy process cost tenfold on two cores.
+THREADS = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+} | {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def lanes() -> list[str]:
+    """One worker answers short questions, one draws maps, one per core trains."""
+    return ["quick", "map"] + ["train"] * (os.cpu_count() or 1)
+
+
+def specification() -> dict[str, dict]:
+    """What SpecCluster starts: a supervised worker process per lane, restarted when it dies."""
+    return {
+        f"{lane}-{number}": {
+            "cls": Nanny,
+            "options": {
+                "nthreads": 1,
+                "resources": {lane: 1},
+                "env": THREADS,
+                "memory_limit": 0,
+                "dashboard": False,
+            },
+        }
+        for number, lane in enumerate(lanes())
+    }
+
+
+async def serve() -> None:
+    """Start everything, print the address, and wait for the end of standard input."""
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False},
+    }
+    async with (
+        SpecCluster(
+            scheduler=scheduler, workers=specification(), asynchronous=True, silence_logs=30
+        ) as cluster,
+        Client(cluster, asynchronous=True) as client,
+    ):
+        print(cluster.scheduler_address, flush=True)
+        warm = [  # kept, because a future that is dropped is cancelled
+            client.submit(worker.warm_up, lane, resources={lane: 1}, pure=False, priority=-1)
+            for lane in lanes()
+        ]
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        del warm
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,177 @@
+"""Turn arrays into Plotly figures and PNG sprites."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import plotly.graph_objects as go
+from PIL import Image
+
+NORMAL = "#3a7ca5"  # blue and orange differ for every common kind of colour vision
+ANOMALOUS = "#d9772b"
+SPHERE = "#7a5aa6"
+DIVERGING = "RdBu_r"  # red pushes towards anomalous, blue towards normal
+GROUPS = (("normal", NORMAL, False), ("anomalous", ANOMALOUS, True))
+
+
+def radial_map(
+    coordinates: np.ndarray, is_anomaly: np.ndarray | None, scores: np.ndarray
+) -> go.Figure:
+    """The map (N, 2) in units of the radius, with the hypersphere as the unit circle."""
+    figure = _points(coordinates, is_anomaly, scores)
+    figure.add_shape(type="circle", x0=-1, y0=-1, x1=1, y1=1, line={"color": SPHERE, "width": 2})
+    figure.add_scatter(
+        x=[None], y=[None], mode="lines", name="hypersphere", line={"color": SPHERE, "width": 2}
+    )
+    figure.add_scatter(
+        x=[0],
+        y=[0],
+        mode="markers",
+        name="centre",
+        hoverinfo="skip",
+        marker={"symbol": "cross-thin", "size": 10, "line": {"color": SPHERE, "width": 2}},
+    )
+    figure.update_xaxes(title="distance to the centre / radius", zeroline=False)
+    figure.update_yaxes(scaleanchor="x", zeroline=False)
+    return _tidy(figure, 560)
+
+
+def planar_map(
+    coordinates: np.ndarray, is_anomaly: np.ndarray | None, scores: np.ndarray
+) -> go.Figure:
+    """A map (N, 2) of neighbourhoods; its axes have no unit."""
+    figure = _points(coordinates, is_anomaly, scores)
+    figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False, scaleanchor="x")
+    return _tidy(figure, 560)
+
+
+def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: float) -> go.Figure:
+    """How many test images have which score, and where the threshold lies."""
+    figure = go.Figure()
+    edges = np.histogram_bin_edges(scores, bins=60)
+    for name, color, rows in _groups(is_anomaly, len(scores)):
+        counts, _ = np.histogram(scores[rows], bins=edges)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            width=np.diff(edges),
+            name=name,
+            marker={"color": color, "opacity": 0.65, "line": {"width": 0}},
+            hovertemplate="score %{x:.3g}: %{y} images<extra>" + name + "</extra>",
+        )
+    figure.add_vline(
+        x=threshold,
+        line={"color": SPHERE, "width": 2},
+        annotation={"text": f"threshold {threshold:.3g}"},
+    )
+    figure.update_layout(barmode="overlay", bargap=0)
+    figure.update_xaxes(title="anomaly score (squared embedding distance)")
+    figure.update_yaxes(title="images")
+    return _tidy(figure, 280)
+
+
+def curve(epochs: list[int], values: list[float], name: str, unit: str) -> go.Figure:
+    """One quantity over the epochs."""
+    figure = go.Figure(
+        go.Scatter(
+            x=epochs,
+            y=values,
+            mode="lines+markers",
+            name=name,
+            line={"color": NORMAL},
+            hovertemplate=f"epoch %{{x}}: %{{y:.4g}} {unit}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="epoch", rangemode="tozero")
+    figure.update_yaxes(title=f"{name} ({unit})" if unit else name)
+    return _tidy(figure, 240)
+
+
+def relevance_map(relevance: np.ndarray, limit: float) -> go.Figure:
+    """A relevance map (H, W) on the diverging scale from -limit to +limit."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=relevance,
+            zmin=-limit,
+            zmax=limit,
+            colorscale=DIVERGING,
+            colorbar={"thickness": 10, "title": {"text": "relevance"}, "exponentformat": "e"},
+            hovertemplate="row %{y}, column %{x}: %{z:.3g}<extra></extra>",
+        )
+    )
+    return _as_image(figure)
+
+
+def image_figure(image: np.ndarray) -> go.Figure:
+    """A uint8 image (C, H, W), as large as the relevance maps beside it."""
+    if image.shape[0] == 1:
+        figure = go.Figure(
+            go.Heatmap(
+                z=image[0],
+                zmin=0,
+                zmax=255,
+                colorscale="gray",
+                colorbar={"thickness": 10, "title": {"text": "pixel value"}},
+                hovertemplate="row %{y}, column %{x}: %{z}<extra></extra>",
+            )
+        )
+    else:
+        figure = go.Figure(go.Image(z=image.transpose(1, 2, 0)))
+    return _as_image(figure)
+
+
+def sprite(images: np.ndarray, columns: int) -> str:
+    """Images (N, C, H, W) uint8 side by side in rows of `columns`, as a PNG data address."""
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * columns, channels, height, width), np.uint8)
+    sheet[:count] = images
+    sheet = sheet.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    sheet = sheet.reshape(rows * height, columns * width, channels)
+    picture = Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _groups(is_anomaly: np.ndarray | None, count: int) -> list[tuple[str, str, np.ndarray]]:
+    """Name, colour and row numbers of what is drawn in one colour; one group without labels."""
+    if is_anomaly is None:
+        return [("test images", NORMAL, np.arange(count))]
+    groups = [(name, color, np.flatnonzero(is_anomaly == truth)) for name, color, truth in GROUPS]
+    return [group for group in groups if len(group[2])]
+
+
+def _points(
+    coordinates: np.ndarray, is_anomaly: np.ndarray | None, scores: np.ndarray
+) -> go.Figure:
+    figure = go.Figure()
+    for name, color, rows in reversed(_groups(is_anomaly, len(scores))):
+        figure.add_scattergl(
+            x=coordinates[rows, 0].astype(np.float32),
+            y=coordinates[rows, 1].astype(np.float32),
+            mode="markers",
+            name=f"{name} ({len(rows):,})",
+            marker={"color": color, "size": 5, "opacity": 0.6},
+            customdata=np.stack([rows, scores[rows]], axis=1),
+            hovertemplate="image %{customdata[0]}, score %{customdata[1]:.4g}"
+            f"<extra>{name}</extra>",
+        )
+    return figure
+
+
+def _tidy(figure: go.Figure, height: int) -> go.Figure:
+    return figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    )
+
+
+def _as_image(figure: go.Figure) -> go.Figure:
+    figure.update_yaxes(autorange="reversed", scaleanchor="x", visible=False, constrain="domain")
+    figure.update_xaxes(visible=False, constrain="domain")
+    return figure.update_layout(height=320, margin={"l": 0, "r": 0, "t": 10, "b": 10})

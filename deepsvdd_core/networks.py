@@ -1,0 +1,176 @@
+"""Turn images into embeddings: preprocessing, the thesis' LeNets, and their mirror decoders."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+SLOPE = 0.1  # leakiness of every leaky ReLU (thesis section 2.2.4)
+BATCH_NORM_EPS = 1e-4  # as in the authors' public code
+
+
+class Preprocessing(nn.Module):
+    """Scale pixels as the authors' code does: contrast normalisation, then min-max.
+
+    The image's mean is subtracted and the result divided by its mean absolute value; then one pair
+    (low, high), the extremes over all normal training images, maps the training set to [0, 1].
+    Values of other images are not clipped. The constants are buffers, so a saved model is complete.
+    """
+
+    def __init__(self, contrast_normalisation: bool = True) -> None:
+        super().__init__()
+        self.contrast_normalisation = contrast_normalisation
+        self.register_buffer("low", torch.tensor(0.0))
+        self.register_buffer("high", torch.tensor(1.0))
+
+    def normalise_contrast(self, pixels: Tensor) -> Tensor:
+        """(N, C, H, W) pixels in [0, 1] to zero mean and mean absolute value one, per image."""
+        centered = pixels - pixels.mean(dim=(1, 2, 3), keepdim=True)
+        scale = centered.abs().mean(dim=(1, 2, 3), keepdim=True)
+        return centered / scale.clamp_min(1e-6)  # a constant image becomes all zero
+
+    def fit(self, pixels: Tensor) -> None:
+        """Take low and high from the normal training images only."""
+        if self.contrast_normalisation:
+            normalised = self.normalise_contrast(pixels)
+            self.low.copy_(normalised.min())
+            self.high.copy_(normalised.max())
+        if not self.high > self.low:
+            raise ValueError("All training images are constant; there is nothing to learn.")
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if self.contrast_normalisation:
+            pixels = self.normalise_contrast(pixels)
+        return (pixels - self.low) / (self.high - self.low)
+
+
+def convolution(channels_in: int, channels_out: int) -> list[nn.Module]:
+    """One LeNet module: halves height and width."""
+    # No biases: with one, the network can map every image to the centre and reach zero loss
+    # (thesis Proposition 2). Batch norm keeps no shift of its own for the same reason.
+    return [
+        nn.Conv2d(channels_in, channels_out, 5, padding=2, bias=False),
+        nn.BatchNorm2d(channels_out, eps=BATCH_NORM_EPS, affine=False),
+        nn.LeakyReLU(SLOPE),
+        nn.MaxPool2d(2),
+    ]
+
+
+def deconvolution(channels_in: int, channels_out: int, padding: int = 2) -> list[nn.Module]:
+    """The mirror of `convolution`: doubles height and width, then filters."""
+    return [
+        nn.LeakyReLU(SLOPE),
+        nn.Upsample(scale_factor=2),
+        nn.ConvTranspose2d(channels_in, channels_out, 5, padding=padding, bias=False),
+        nn.BatchNorm2d(channels_out, eps=BATCH_NORM_EPS, affine=False),
+    ]
+
+
+class Encoder(nn.Sequential):
+    """Images (N, *input_shape) to embeddings (N, embedding_dim), without biases."""
+
+    input_shape: tuple[int, int, int]
+    embedding_dim: int
+
+    def decoder(self) -> nn.Sequential:
+        """The mirror network, embeddings to images in [0, 1], for autoencoder pre-training."""
+        raise NotImplementedError
+
+
+class MnistLeNet(Encoder):
+    """LeNet with 8 and 4 filters and a 32-unit code, for 28x28 grey images (thesis 2.2.4)."""
+
+    input_shape = (1, 28, 28)
+    embedding_dim = 32
+
+    def __init__(self) -> None:
+        super().__init__(
+            *convolution(1, 8),
+            *convolution(8, 4),
+            nn.Flatten(),
+            nn.Linear(4 * 7 * 7, 32, bias=False),
+        )
+
+    def decoder(self) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Unflatten(1, (2, 4, 4)),
+            *deconvolution(2, 4),
+            *deconvolution(4, 8, padding=3),  # 16 to 14
+            nn.LeakyReLU(SLOPE),
+            nn.Upsample(scale_factor=2),
+            nn.ConvTranspose2d(8, 1, 5, padding=2, bias=False),
+            nn.Sigmoid(),
+        )
+
+
+class FashionLeNet(Encoder):
+    """LeNet with 16 and 32 filters and 64 and 32 units, for 28x28 grey images (thesis B.1.1)."""
+
+    input_shape = (1, 28, 28)
+    embedding_dim = 32
+
+    def __init__(self) -> None:
+        super().__init__(
+            *convolution(1, 16),
+            *convolution(16, 32),
+            nn.Flatten(),
+            nn.Linear(32 * 7 * 7, 64, bias=False),
+            nn.BatchNorm1d(64, eps=BATCH_NORM_EPS, affine=False),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(64, 32, bias=False),
+        )
+
+    def decoder(self) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Linear(32, 64, bias=False),
+            nn.BatchNorm1d(64, eps=BATCH_NORM_EPS, affine=False),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(64, 32 * 7 * 7, bias=False),
+            nn.Unflatten(1, (32, 7, 7)),
+            *deconvolution(32, 16),
+            nn.LeakyReLU(SLOPE),
+            nn.Upsample(scale_factor=2),
+            nn.ConvTranspose2d(16, 1, 5, padding=2, bias=False),
+            nn.Sigmoid(),
+        )
+
+
+class CifarLeNet(Encoder):
+    """LeNet with 32, 64 and 128 filters and a 128-unit code, for 32x32 colour (thesis 2.2.4)."""
+
+    input_shape = (3, 32, 32)
+    embedding_dim = 128
+
+    def __init__(self) -> None:
+        super().__init__(
+            *convolution(3, 32),
+            *convolution(32, 64),
+            *convolution(64, 128),
+            nn.Flatten(),
+            nn.Linear(128 * 4 * 4, 128, bias=False),
+        )
+        for layer in self:
+            if isinstance(layer, nn.Conv2d):
+                gain = nn.init.calculate_gain("leaky_relu", SLOPE)
+                nn.init.xavier_uniform_(layer.weight, gain=gain)
+
+    def decoder(self) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Unflatten(1, (8, 4, 4)),
+            nn.LeakyReLU(SLOPE),
+            nn.ConvTranspose2d(8, 128, 5, padding=2, bias=False),
+            nn.BatchNorm2d(128, eps=BATCH_NORM_EPS, affine=False),
+            *deconvolution(128, 64),
+            *deconvolution(64, 32),
+            nn.LeakyReLU(SLOPE),
+            nn.Upsample(scale_factor=2),
+            nn.ConvTranspose2d(32, 3, 5, padding=2, bias=False),
+            nn.Sigmoid(),
+        )
+
+
+ENCODERS: dict[str, type[Encoder]] = {
+    "mnist-lenet": MnistLeNet,
+    "fashion-lenet": FashionLeNet,
+    "cifar-lenet": CifarLeNet,
+}
