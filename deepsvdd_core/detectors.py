@@ -93,7 +93,7 @@ class DeepDetector(nn.Module):
                 f"This model takes uint8 images of shape {shape} (channels, height, width), "
                 f"got {images.dtype} {tuple(images.shape[1:])}."
             )
-        return torch.from_numpy(np.ascontiguousarray(images)).to(self.device).float() / 255
+        return torch.tensor(np.ascontiguousarray(images), device=self.device).float() / 255
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] (N, C, H, W) to anomaly scores (N,), differentiable."""

@@ -47,7 +47,7 @@ class Experiment:
                 f"Pre-training epochs must lie in 0 to 10,000, got {self.pretrain_epochs}.",
             ),
             (
-                0 < min(self.learning_rate, self.pretrain_learning_rate)
+                min(self.learning_rate, self.pretrain_learning_rate) > 0
                 and max(self.learning_rate, self.pretrain_learning_rate) <= 1,
                 f"Learning rates must lie in (0, 1], got {self.learning_rate} and "
                 f"{self.pretrain_learning_rate}.",
@@ -58,7 +58,7 @@ class Experiment:
                 f"The batch size must lie in 2 to 100,000, got {self.batch_size}.",
             ),
             (
-                0 <= min(self.weight_decay, self.pretrain_weight_decay)
+                min(self.weight_decay, self.pretrain_weight_decay) >= 0
                 and max(self.weight_decay, self.pretrain_weight_decay) <= 1,
                 f"Weight decays must lie in [0, 1], got {self.weight_decay} and "
                 f"{self.pretrain_weight_decay}.",
@@ -80,7 +80,7 @@ class Experiment:
         """A readable file name: data set, normal classes, objective, key."""
         classes = "+".join(self.normal_classes)
         words = f"{self.dataset} {classes} {self.objective}".lower()
-        plain = "".join(c if c.isalnum() and c.isascii() or c in "+-" else "-" for c in words)
+        plain = "".join(c if (c.isalnum() and c.isascii()) or c in "+-" else "-" for c in words)
         return f"{plain[:80]}-{self.key}"
 
     @property

@@ -78,7 +78,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write(path: Path, header: dict, tensors: dict[str, np.ndarray]) -> None:
-    """Write a model file. Raises ValueError for weights that are not finite, OSError if it fails."""
+    """Write a model file. Raises ValueError for weights that are not finite, OSError otherwise."""
     write_atomically(path, encode(header, tensors))
 
 
