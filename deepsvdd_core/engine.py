@@ -36,7 +36,7 @@ def specification() -> dict[str, dict]:
                 "resources": {lane: 1},
                 "env": THREADS,
                 "memory_limit": 0,
-                "dashboard": False,
+                "dashboard_address": "127.0.0.1:0",
             },
         }
         for number, lane in enumerate(lanes())
@@ -47,7 +47,7 @@ async def serve() -> None:
     """Start everything, print the address, and wait for the end of standard input."""
     scheduler = {
         "cls": Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False},
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
     }
     async with (
         SpecCluster(

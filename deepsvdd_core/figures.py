@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -73,33 +74,34 @@ def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: floa
     return _tidy(figure, 280)
 
 
-def curve(epochs: list[int], values: list[float], name: str, unit: str) -> go.Figure:
-    """One quantity over the epochs."""
+def curve(epochs: Sequence[int], values: Sequence[float], name: str) -> go.Figure:
+    """One quantity over the epochs; the name gives its unit."""
     figure = go.Figure(
         go.Scatter(
-            x=epochs,
-            y=values,
+            x=list(epochs),
+            y=list(values),
             mode="lines+markers",
-            name=name,
             line={"color": NORMAL},
-            hovertemplate=f"epoch %{{x}}: %{{y:.4g}} {unit}<extra></extra>",
+            hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
         )
     )
     figure.update_xaxes(title="epoch", rangemode="tozero")
-    figure.update_yaxes(title=f"{name} ({unit})" if unit else name)
+    figure.update_yaxes(title=name)
     return _tidy(figure, 240)
 
 
-def relevance_map(relevance: np.ndarray, limit: float) -> go.Figure:
-    """A relevance map (H, W) on the diverging scale from -limit to +limit."""
+def relevance_map(relevance: np.ndarray) -> go.Figure:
+    """A relevance map (H, W), coloured in shares of its largest absolute value, -1 to 1."""
+    limit = float(np.abs(relevance).max()) or 1.0
     figure = go.Figure(
         go.Heatmap(
-            z=relevance,
-            zmin=-limit,
-            zmax=limit,
+            z=relevance / limit,
+            customdata=relevance,
+            zmin=-1,
+            zmax=1,
             colorscale=DIVERGING,
-            colorbar={"thickness": 10, "title": {"text": "relevance"}, "exponentformat": "e"},
-            hovertemplate="row %{y}, column %{x}: %{z:.3g}<extra></extra>",
+            colorbar={"thickness": 10, "title": {"text": "share of max"}},
+            hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>",
         )
     )
     return _as_image(figure)

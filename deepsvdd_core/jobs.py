@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import queue
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from distributed import Client, Future
 
-from deepsvdd_core import library, products, worker
+from deepsvdd_core import datasets, library, products, worker
 from deepsvdd_core.experiment import Experiment
 
 LANES = {"train": "train", "project": "map"}  # every other kind of work is quick
@@ -57,6 +58,7 @@ class Engine:
         self.state = "stopped"  # stopped, starting, ready, failed
         self.message = ""
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._order = itertools.count()
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._client: Client | None = None
@@ -83,9 +85,23 @@ class Engine:
         return self.submit("train", {"experiment": experiment.to_dict()}, experiment.title)
 
     def request(self, kind: str, **parameters: object) -> products.Arrays | Job:
-        """The stored product of this request, or the job that makes it."""
+        """The stored product of this request, or the job that makes it (or did not).
+
+        A page asks on every run, so a failed or cancelled job is remembered until `forget`.
+        """
         stored = products.get(kind, parameters)
-        return self.submit(kind, parameters) if stored is None else stored
+        if stored is not None:
+            return stored
+        for job in list(self.jobs.values()):
+            same = (job.kind, job.parameters) == (kind, parameters)
+            if same and job.state in ("failed", "cancelled"):
+                return job
+        return self.submit(kind, parameters)
+
+    def forget(self, job: Job) -> None:
+        """Drop a job that has ended, so that the same request is tried again."""
+        if not job.is_active:
+            self.jobs.pop(job.id, None)
 
     def cancel(self, job: Job) -> None:
         """Stop a job: at once when it waits, at its next step when it runs."""
@@ -132,6 +148,7 @@ class Engine:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | {"DASK_LOGGING__DISTRIBUTED": "warning"},
             cwd=Path(__file__).parents[1],
         )
         address = self._process.stdout.readline().strip()
@@ -155,6 +172,7 @@ class Engine:
             job.parameters,
             key=f"{job.kind}-{job.id}",
             resources={LANES.get(job.kind, "quick"): 1},
+            priority=-next(self._order),  # the scheduler alone would take the newest first
         )
         job.future.add_done_callback(functools.partial(self._on_done, job))
 
@@ -215,6 +233,16 @@ class Engine:
 def engine() -> Engine:
     """The one engine of this process."""
     return Engine()
+
+
+def subject(entry: library.ModelEntry, dataset: str) -> dict[str, str]:
+    """What names a model and a data set in a request; it changes when either one's files do."""
+    return {
+        "model": entry.name,
+        "digest": entry.digest,
+        "dataset": dataset,
+        "fingerprint": datasets.fingerprint(dataset),
+    }
 
 
 def wait(job: Job, timeout: float = 600) -> Job:

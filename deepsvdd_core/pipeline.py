@@ -48,6 +48,7 @@ def run(
         "title": experiment.title,
         "dataset_fingerprint": datasets.fingerprint(experiment.dataset),
         "class_names": list(dataset.train.class_names),
+        "image_shape": list(task.train_images.shape[1:]),
         "training_images": len(task.train_images),
         "test_images": len(task.test_images),
         "auroc_before_training": history[0]["auroc"],
@@ -73,9 +74,10 @@ def train(*, experiment: dict, report: Report, on_step: Callable[[], None]) -> A
 
 
 def images(*, dataset: str, fingerprint: str, report: Report, **_: object) -> Arrays:
-    """The test split of a data set, for a process that cannot read it itself."""
-    test = _dataset(dataset, report).test
-    return {"images": test.images, "labels": test.labels}
+    """The test split of a data set, for a process that must not read it itself; notes in UTF-8."""
+    loaded = _dataset(dataset, report)
+    notes = np.frombuffer("\n".join(loaded.notes).encode(), np.uint8)
+    return {"images": loaded.test.images, "labels": loaded.test.labels, "notes": notes}
 
 
 def view(*, model: str, digest: str, dataset: str, fingerprint: str, **_: object) -> Arrays:

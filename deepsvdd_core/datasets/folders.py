@@ -45,21 +45,33 @@ def folder_classes(root: Path) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not name.startswith(".")))
 
 
-def folder_files(root: Path, split: str = "*") -> Iterator[Path]:
-    """Image files of the class folders, in order; hidden ones and links that lead out are left."""
+def folder_files(root: Path, splits: tuple[str, ...] = ("train", "test")) -> Iterator[Path]:
+    """Image files of the class folders, in order; hidden ones and links that lead out are left.
+
+    Raises:
+        ValueError: there are too many.
+    """
     inside = root.resolve()
-    for count, path in enumerate(sorted(root.glob(f"{split}/*/*"))):
-        if count >= MOST_FILES:
-            raise ValueError(f"{root.name} holds more than {MOST_FILES:,} files; use fewer.")
-        hidden = path.name.startswith(".") or path.parent.name.startswith(".")
-        known_split = path.parent.parent.name in ("train", "test")
-        if known_split and not hidden and path.is_file() and path.resolve().is_relative_to(inside):
-            yield path
+    count = 0
+    for split in splits:
+        for class_folder in sorted((root / split).iterdir()):
+            if not class_folder.is_dir() or class_folder.name.startswith("."):
+                continue
+            for path in sorted(class_folder.iterdir()):
+                count += 1
+                if count > MOST_FILES:
+                    raise ValueError(
+                        f"{root.name} holds more than {MOST_FILES:,} files; use fewer."
+                    )
+                if path.name.startswith(".") or not path.is_file():
+                    continue
+                if path.resolve().is_relative_to(inside):
+                    yield path
 
 
 def folder_shape(root: Path) -> tuple[int, int, int]:
     """The shape (C, H, W) images of this folder are brought to."""
-    for path in folder_files(root, "train"):
+    for path in folder_files(root, ("train",)):
         try:
             with Image.open(path) as picture:
                 return GREY if picture.mode in ("1", "L", "LA", "I", "I;16", "F") else COLOUR
@@ -102,7 +114,7 @@ def read_folder(root: Path, progress: Progress) -> Splits:
         ValueError: a split holds no usable image, or there are no classes.
     """
     shape, class_names = folder_shape(root), folder_classes(root)
-    everything = {split: list(folder_files(root, split)) for split in ("train", "test")}
+    everything = {split: list(folder_files(root, (split,))) for split in ("train", "test")}
     total = sum(len(files) for files in everything.values())
     splits, skipped, done = [], [], 0
     for split, files in everything.items():

@@ -1,0 +1,41 @@
+"""The frame: the pages of the explorer, and what the server does when it starts and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing
+from collections.abc import AsyncIterator
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from deepsvdd_core import jobs
+from pages.parts import frame
+
+
+def main() -> None:
+    """Show the chosen page."""
+    st.set_page_config(page_icon=":material/blur_circular:", layout="wide")
+    st.navigation(frame.listed(), position="top").run()
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    """Close the cold start of `pages/`, keep garbage collection short, and end the engine."""
+    from streamlit.runtime.pages_manager import PagesManager
+
+    # A first visit by the link of a page would otherwise run that file without this one.
+    PagesManager.uses_pages_directory = False
+    gc.collect()
+    gc.freeze()
+    yield
+    jobs.engine().stop()
+
+
+if get_script_run_ctx(suppress_warning=True):
+    main()
+elif multiprocessing.parent_process() is None:
+    app = st.App(__file__, lifespan=lifespan)
+    if __name__ == "__main__":
+        app.run()

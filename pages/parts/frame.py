@@ -1,0 +1,34 @@
+"""The list of pages, in the order of a visit."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+START = "pages/start.py"
+TRAIN = "pages/train.py"
+EXPLORE = "pages/explore.py"
+EXPLAIN = "pages/explain.py"
+MODELS = "pages/models.py"
+
+
+def listed() -> list[st.Page]:
+    """For the navigation; each page's link is its file name."""
+    return [
+        st.Page(START, title="Start", icon=":material/home:", default=True),
+        st.Page(TRAIN, title="Train", icon=":material/model_training:"),
+        st.Page(EXPLORE, title="Explore", icon=":material/blur_circular:"),
+        st.Page(EXPLAIN, title="Explain", icon=":material/search_insights:"),
+        st.Page(MODELS, title="Models", icon=":material/inventory_2:"),
+    ]
+
+
+def heading(title: str, purpose: str) -> None:
+    """The title of a page and its one sentence of purpose."""
+    st.set_page_config(page_title=f"{title} · Deep SVDD Explorer")
+    st.title(title)
+    st.markdown(purpose)
+
+
+def plain(text: str) -> str:
+    """A name from a file or a folder, without meaning as Markdown."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#+!|~:$" else sign for sign in text)

@@ -1,0 +1,86 @@
+"""One image beside its relevance maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from deepsvdd_core import catalogue, figures
+from deepsvdd_core.products import Arrays
+from pages.parts.frame import plain
+from pages.parts.scene import NO_BAR
+from pages.parts.subject import Subject
+
+
+def choose_image(subject: Subject, order: np.ndarray) -> int:
+    """The number of an image: from the link, typed, or a step along the ranking."""
+    last = len(order) - 1
+    if "image" in st.query_params and st.session_state.get("image-link") != dict(st.query_params):
+        st.session_state["image"] = _number(st.query_params["image"], int(order[0]), last)
+    st.session_state.setdefault("image", int(order[0]))
+    st.session_state["image"] = min(st.session_state["image"], last)
+    place = int(np.flatnonzero(order == st.session_state["image"])[0])
+
+    def step(by: int) -> None:
+        st.session_state["image"] = int(order[place + by])
+
+    typed, stranger, calmer = st.columns([2, 1, 1], vertical_alignment="bottom")
+    row = typed.number_input("Image", 0, last, step=1, key="image")
+    stranger.button(
+        "Stranger", on_click=step, args=(-1,), disabled=place == 0, icon=":material/arrow_upward:"
+    )
+    calmer.button(
+        "More normal",
+        on_click=step,
+        args=(1,),
+        disabled=place == last,
+        icon=":material/arrow_downward:",
+    )
+    st.query_params["image"] = str(row)
+    st.session_state["image-link"] = dict(st.query_params)
+    return int(row)
+
+
+def show(subject: Subject, row: int, place: int, arrays: Arrays) -> None:
+    """The image, its score, and one map per explainer on one colour scale."""
+    name = subject.class_names[subject.labels[row]]
+    score, threshold = subject.scores[row], subject.threshold
+    verdict = "above the threshold, so anomalous" if score > threshold else "not anomalous"
+    st.markdown(
+        f"**Image {row}**, class **{plain(name)}**: score {score:.4g}, {verdict} "
+        f"(threshold {threshold:.4g}). Place {place + 1:,} of {len(subject.scores):,} from the "
+        "strangest."
+    )
+    explainers = catalogue.names("explainers", "EXPLAINERS")
+    columns = st.columns(1 + len(explainers))
+    with columns[0]:
+        st.markdown("**Image**")
+        figure = figures.image_figure(subject.images[row])
+        st.plotly_chart(figure, config=NO_BAR, alt=f"Image {row}, class {name}", key="image-figure")
+        st.caption("Pixel values 0 to 255.")
+    for column, (explainer, summary) in zip(columns[1:], explainers.items(), strict=True):
+        relevance = arrays[explainer]
+        with column:
+            st.markdown(f"**{explainer}**", help=summary)
+            st.plotly_chart(
+                figures.relevance_map(relevance),
+                config=NO_BAR,
+                alt=f"{explainer} relevance of image {row}",
+                key=f"relevance-{explainer}",
+            )
+            st.caption(
+                f"Raw values {relevance.min():.3g} to {relevance.max():.3g}, sum "
+                f"{relevance.sum():.3g} (score units)."
+            )
+    st.caption(
+        "One colour scale for all maps: red pushes towards anomalous, blue towards normal, each "
+        "map in shares of its own largest absolute value. Both maps come from the very network "
+        "that gives the score."
+    )
+
+
+def _number(text: str, default: int, last: int) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= last:
+        return int(text)
+    st.warning(f"There is no image “{plain(text)}” here; choose 0 to {last}.")
+    return default

@@ -1,0 +1,168 @@
+"""Choose a model and a data set, and bring what pages show of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from deepsvdd_core import datasets, jobs, library, tasks
+from deepsvdd_core.products import Arrays
+from pages.parts import waiting
+from pages.parts.frame import plain
+
+
+class Subject(NamedTuple):
+    """A model and the test images of a data set, scored.
+
+    images (N, C, H, W) uint8, labels (N,) int64, is_anomaly (N,) bool or None where the data set
+    does not have the model's normal classes; view: the arrays of `pipeline.view`; parameters: what
+    names all this in a request to the engine.
+    """
+
+    entry: library.ModelEntry
+    dataset: str
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    is_anomaly: np.ndarray | None
+    view: Arrays
+    parameters: dict[str, str]
+
+    @property
+    def scores(self) -> np.ndarray:
+        return self.view["scores"]
+
+    @property
+    def threshold(self) -> float:
+        return float(self.view["threshold"])
+
+
+def choose(
+    name: str,
+    label: str,
+    options: Sequence[str],
+    default: str,
+    title: Callable[[str], str] = str,
+    **about: object,
+) -> str:
+    """A menu whose choice stands in the link and stays when the page is left.
+
+    A link to something that is not there gets a sentence and the default.
+    """
+    key = f"choose-{name}"
+    linked = st.query_params.get(name)
+    if linked is not None and linked not in options:
+        st.warning(f"There is no {label.lower()} “{plain(linked)}” here; this is another one.")
+    if st.session_state.get(key) not in options:
+        wanted = (linked, st.session_state.get(f"last-{name}"), default)
+        st.session_state[key] = next(value for value in wanted if value in options)
+    value = st.selectbox(label, options, format_func=title, key=key, **about)
+    st.session_state[f"last-{name}"] = value
+    st.query_params[name] = value
+    return value
+
+
+def choose_subject() -> Subject:
+    """Menus for model and data set; the page stops here while there is nothing to show."""
+    models = {entry.name: entry for entry in library.entries()}
+    if not models:
+        st.info("There is no model yet; train one on the Train page.")
+        st.stop()
+    left, right = st.columns(2)
+    with left:
+        name = choose(
+            "model", "Model", list(models), start_model(models), lambda n: title(models[n])
+        )
+    fitting = fitting_datasets(models[name])
+    with right:
+        own = models[name].header["experiment"]["dataset"]
+        dataset = choose(
+            "data",
+            "Data set",
+            fitting,
+            shown_first(own, fitting),
+            lambda n: datasets.source(n).title,
+            help="Its test images are shown. Only data sets of the model's image size are listed.",
+        )
+    return subject(models[name], dataset)
+
+
+def subject(entry: library.ModelEntry, dataset: str) -> Subject:
+    """The model's view of the data set; the page stops here while it is being computed."""
+    parameters = jobs.subject(entry, dataset)
+    test = images(dataset, parameters["fingerprint"])
+    view = waiting.result("view", f"Scoring the images of {dataset}", **parameters)
+    if test is None or view is None:
+        st.stop()
+    for note in test.notes:
+        st.warning(plain(note))
+    normal = tuple(entry.header["experiment"]["normal_classes"])
+    labelled = set(normal) <= set(test.split.class_names)
+    return Subject(
+        entry,
+        dataset,
+        test.split.images,
+        test.split.labels,
+        test.split.class_names,
+        tasks.anomaly_mask(test.split, normal) if labelled else None,
+        view,
+        parameters,
+    )
+
+
+class ShownImages(NamedTuple):
+    """The test split of a data set and what the user should know of it."""
+
+    split: datasets.ImageSet
+    notes: tuple[str, ...]
+
+
+def images(dataset: str, fingerprint: str) -> ShownImages | None:
+    """Bundled samples are read here; other sets by the engine, with progress."""
+    if not datasets.source(dataset).slow:
+        return bundled(dataset)
+    arrays = waiting.result(
+        "images",
+        f"Reading {datasets.source(dataset).title}",
+        dataset=dataset,
+        fingerprint=fingerprint,
+    )
+    if arrays is None:
+        return None
+    names = datasets.source(dataset).class_names
+    notes = arrays["notes"].tobytes().decode().splitlines()
+    return ShownImages(datasets.ImageSet(arrays["images"], arrays["labels"], names), tuple(notes))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def bundled(dataset: str) -> ShownImages:
+    """One read-only copy for all sessions."""
+    loaded = datasets.load(dataset)
+    return ShownImages(loaded.test, loaded.notes)
+
+
+def start_model(models: Sequence[str]) -> str:
+    """The model shown when nobody has chosen: a bundled garment, or the first there is."""
+    return next((name for name in models if "-ankle-boot-" in name), next(iter(models)))
+
+
+def title(entry: library.ModelEntry) -> str:
+    """One line for menus."""
+    auroc = entry.header["provenance"].get("auroc")
+    quality = "" if auroc is None else f" · AUROC {auroc:.1%}"
+    return f"{entry.header['provenance'].get('title', entry.name)}{quality}"
+
+
+def fitting_datasets(entry: library.ModelEntry) -> list[str]:
+    """Data sets whose images have the size the model takes."""
+    shape = tuple(entry.header["provenance"]["image_shape"])
+    return [name for name in datasets.available() if datasets.source(name).image_shape == shape]
+
+
+def shown_first(own: str, fitting: Sequence[str]) -> str:
+    """The bundled sample of the model's data set, else that set, else any."""
+    sample = datasets.DATASETS[own].sample if own in datasets.DATASETS else None
+    return next(name for name in (sample, own, *fitting) if name in fitting)

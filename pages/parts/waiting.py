@@ -1,0 +1,60 @@
+"""Show a result of the engine, or how far it is."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from deepsvdd_core import jobs
+from deepsvdd_core.products import Arrays
+from pages.parts.frame import plain
+
+PATIENCE = 0.4  # seconds a page waits for an answer before it shows progress
+
+
+def result(kind: str, text: str, **parameters: object) -> Arrays | None:
+    """The arrays asked for, or None while the page shows progress, or why there are none."""
+    engine = jobs.engine()
+    answer = engine.request(kind, **parameters)
+    if isinstance(answer, jobs.Job):
+        deadline = time.monotonic() + PATIENCE
+        while answer.is_active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if answer.state == "finished":
+            return engine.request(kind, **parameters)
+        if answer.is_active:
+            follow(answer.id, text)
+        else:
+            explain_end(answer)
+        return None
+    return answer
+
+
+@st.fragment(run_every=0.5)
+def follow(job_id: str, text: str) -> None:
+    """Progress of a job with a button to cancel it; runs the page again when it has ended."""
+    engine = jobs.engine()
+    job = engine.jobs.get(job_id)
+    if job is None or not job.is_active:
+        st.rerun()
+    last = job.reports[-1] if job.reports else {}
+    stage = last.get("stage") or text
+    if engine.state != "ready":
+        stage = "Starting the engine, a few seconds once"
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.progress(float(last.get("fraction", 0.0)), text=f"{plain(stage)} …")
+    if right.button("Cancel", key=f"cancel-{job_id}"):
+        engine.cancel(job)
+        st.rerun()
+
+
+def explain_end(job: jobs.Job) -> None:
+    """Why a job has no result, and a button to try again."""
+    if job.state == "failed":
+        st.error(plain(job.message))
+    else:
+        st.info("Cancelled.")
+    if st.button("Try again", key=f"again-{job.id}"):
+        jobs.engine().forget(job)
+        st.rerun()

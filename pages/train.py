@@ -1,0 +1,23 @@
+"""Choose what is normal, train, and watch."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from deepsvdd_core import jobs
+from pages.parts import frame, training
+
+frame.heading(
+    "Train",
+    "Choose what is normal, train a model on it, and watch the sphere take shape epoch by epoch.",
+)
+engine = jobs.engine()
+engine.start()
+
+form, progress = st.columns([1, 2], gap="large")
+with form:
+    experiment = training.choose_experiment()
+    if st.button("Train", type="primary", icon=":material/play_arrow:", disabled=not experiment):
+        st.query_params["job"] = engine.train(experiment).id
+with progress:
+    training.follow(st.query_params.get("job"))
