@@ -6,6 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -13,10 +14,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from deepsvdd_core import jobs
 from pages.parts import frame
 
+ICON = Path(__file__).parent / "assets" / "icon.png"
+
 
 def main() -> None:
     """Show the chosen page."""
-    st.set_page_config(page_icon=":material/blur_circular:", layout="wide")
+    st.set_page_config(page_icon=ICON, layout="wide")
     st.navigation(frame.listed(), position="top").run()
 
 

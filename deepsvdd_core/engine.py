@@ -7,6 +7,7 @@ ends, so it never outlives the server that started it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -51,7 +52,10 @@ async def serve() -> None:
     }
     async with (
         SpecCluster(
-            scheduler=scheduler, workers=specification(), asynchronous=True, silence_logs=30
+            scheduler=scheduler,
+            workers=specification(),
+            asynchronous=True,
+            silence_logs=logging.ERROR,
         ) as cluster,
         Client(cluster, asynchronous=True) as client,
     ):

@@ -113,6 +113,9 @@ class Engine:
 
     def stop(self) -> None:
         """End the engine process, and with it everything that runs."""
+        for job in list(self.jobs.values()):
+            if job.is_active:
+                self._end(job, "failed", ENGINE_STOPPED)
         if self._client is not None:
             self._client.close()
         if self._process is not None:
@@ -148,7 +151,7 @@ class Engine:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"DASK_LOGGING__DISTRIBUTED": "warning"},
+            env=os.environ | {"DASK_LOGGING__DISTRIBUTED": "error"},
             cwd=Path(__file__).parents[1],
         )
         address = self._process.stdout.readline().strip()

@@ -57,6 +57,6 @@ def run(job: str, kind: str, parameters: dict) -> dict[str, np.ndarray]:
         raise Refused(str(error)) from None
 
 
-def cancel(job: str) -> None:
+async def cancel(job: str) -> None:
     """Let the job stop at its next step. Harmless where the job does not run."""
     _cancelled.add(job)

@@ -70,12 +70,14 @@ def show(subject: Subject, row: int, place: int, arrays: Arrays) -> None:
             )
             st.caption(
                 f"Raw values {relevance.min():.3g} to {relevance.max():.3g}, sum "
-                f"{relevance.sum():.3g} (score units)."
+                f"{relevance.sum():.3g}."
             )
     st.caption(
         "One colour scale for all maps: red pushes towards anomalous, blue towards normal, each "
-        "map in shares of its own largest absolute value. Both maps come from the very network "
-        "that gives the score."
+        "map in shares of its own largest absolute value. LRP values are in score units; what "
+        "their sum lacks of the squared distance went into the constants of batch norm and "
+        "centre. Grad-CAM values have no unit. Both come from the very network that gives the "
+        "score."
     )
 
 

@@ -1,0 +1,103 @@
+"""A real server in a process of its own, and a client that speaks its protocol."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
+
+ROOT = Path(__file__).parents[1]
+
+
+class Server:
+    """A running `streamlit run app.py`; seconds_to_answer is how long its health took."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.url = f"http://{self.address}"
+        self.log = (home / "server.log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py"]
+            + ["--server.port", str(self.port), "--server.headless", "true"],
+            cwd=ROOT,
+            env=os.environ | {"DEEPSVDD_HOME": str(home), "DEEPSVDD_DATA": str(home / "data")},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 60
+        while not self._is_healthy():
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.05)
+
+    def _is_healthy(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/_stcore/health", timeout=2).text == "ok"
+        except requests.ConnectionError:
+            return False
+
+    def output(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        self.log.close()
+
+
+@contextlib.contextmanager
+def server(home: Path) -> Iterator[Server]:
+    running = Server(home)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+class Visit(contextlib.AbstractContextManager):
+    """One browser tab, without a browser: runs a page and keeps what was sent."""
+
+    def __init__(self, running: Server) -> None:
+        self._stack = contextlib.ExitStack()
+        address = f"ws://{running.address}/_stcore/stream"
+        self.socket = self._stack.enter_context(
+            connect(address, subprotocols=["streamlit"], max_size=None)
+        )
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def run(self, page: str = "", query: str = "", timeout: float = 60) -> list[ForwardMsg]:
+        """Ask for a page ("" is the first) and return the messages up to the end of the run."""
+        request = BackMsg()
+        request.rerun_script.page_name = page
+        request.rerun_script.query_string = query
+        self.socket.send(request.SerializeToString())
+        messages = []
+        while True:
+            message = ForwardMsg()
+            message.ParseFromString(self.socket.recv(timeout=timeout))
+            messages.append(message)
+            if message.WhichOneof("type") == "script_finished":
+                return messages
+
+
+def elements(messages: list[ForwardMsg], kind: str) -> list:
+    """The elements of one kind among the messages, such as "heading" or "exception"."""
+    deltas = [message.delta for message in messages if message.WhichOneof("type") == "delta"]
+    found = [delta.new_element for delta in deltas if delta.WhichOneof("type") == "new_element"]
+    return [getattr(element, kind) for element in found if element.WhichOneof("type") == kind]

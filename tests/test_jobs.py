@@ -1,0 +1,163 @@
+import errno
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deepsvdd_core import jobs, library
+from deepsvdd_core.experiment import Experiment
+
+SHORT = {"pretrain_epochs": 1, "epochs": 1}
+ENDLESS = {"pretrain_epochs": 10_000, "epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def running_engine(home):
+    """An engine of the tests' own; it reads the folders when it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPSVDD_HOME", str(home))
+        patch.setenv("DEEPSVDD_DATA", str(home / "data"))
+        engine = jobs.Engine()
+        engine.start()
+        yield engine
+        engine.stop()
+
+
+@pytest.fixture
+def engine(running_engine, home, monkeypatch):
+    monkeypatch.setenv("DEEPSVDD_HOME", str(home))
+    monkeypatch.setenv("DEEPSVDD_DATA", str(home / "data"))
+    return running_engine
+
+
+def digits(label: str = "0", **choices) -> Experiment:
+    return Experiment("mnist-sample", (label,), **{**SHORT, **choices})
+
+
+def until(condition, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def test_a_training_reports_each_epoch_and_lands_in_the_library(engine):
+    job = jobs.wait(engine.train(digits(epochs=3)))
+    assert (job.state, job.message) == ("finished", "")
+    assert [(report["stage"], report["epoch"]) for report in job.epochs] == [
+        ("before training", 0),
+        ("pre-training", 1),
+        ("training", 0),
+        ("training", 1),
+        ("training", 2),
+        ("training", 3),
+    ]
+    entry = library.find(job.model)
+    assert Experiment.from_dict(entry.header["experiment"]) == digits(epochs=3)
+    assert 0.5 < entry.header["provenance"]["auroc"] <= 1
+
+
+def test_a_result_is_kept_and_not_computed_twice(engine):
+    model = library.find(jobs.wait(engine.train(digits())).model)
+    subject = jobs.subject(model, "mnist-sample")
+    job = jobs.wait(engine.request("view", **subject))
+    assert job.state == "finished"
+    arrays = engine.request("view", **subject)
+    assert arrays["scores"].shape == (1000,)
+    assert arrays["radial"].shape == (1000, 2)
+
+
+def test_equal_work_under_way_is_shared(engine):
+    first, second = engine.train(digits("1")), engine.train(digits("1"))
+    assert first is second
+    jobs.wait(first)
+
+
+def test_cancel_stops_within_seconds_and_frees_the_worker(engine):
+    running = [engine.train(digits(seed=seed, **ENDLESS)) for seed in range(os.cpu_count())]
+    until(lambda: all(job.epochs for job in running))
+    behind = engine.train(digits("2"))
+    for job in running:
+        engine.cancel(job)
+    assert {job.state for job in running} == {"cancelled"}
+    assert jobs.wait(behind, timeout=15).state == "finished"
+    assert {job.state for job in running} == {"cancelled"}
+
+
+def test_a_cancelled_request_is_remembered_until_it_is_forgotten(engine):
+    waiting = engine.train(digits("3", **ENDLESS))
+    engine.cancel(waiting)
+    subject = {"model": "none", "digest": "0", "dataset": "mnist-sample", "fingerprint": "0"}
+    failed = jobs.wait(engine.request("view", **subject))
+    assert failed.state == "failed"
+    assert failed.message == "There is no model 'none'; choose one from the list."
+    assert engine.request("view", **subject) is failed
+    engine.forget(failed)
+    assert engine.request("view", **subject) is not failed
+
+
+@pytest.mark.parametrize(
+    ("experiment", "words"),
+    [
+        (digits("eleven"), "There is no class eleven"),
+        (Experiment("nowhere", ("0",), **SHORT), "There is no data set 'nowhere'"),
+        (digits(encoder="cifar-lenet"), "This model takes uint8 images of shape (3, 32, 32)"),
+        (digits(objective="magic"), "There is no objective magic; choose from"),
+    ],
+)
+def test_what_cannot_be_trained_ends_in_one_sentence(engine, experiment, words):
+    job = jobs.wait(engine.train(experiment))
+    assert job.state == "failed"
+    assert job.message.startswith(words)
+    assert job.message.endswith(".")
+    assert "\n" not in job.message
+
+
+def test_a_full_disk_keeps_the_trained_model_until_it_can_be_saved(engine, monkeypatch):
+    def full(self, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        job = jobs.wait(engine.train(digits("4")))
+    assert job.state == "failed"
+    assert "No space left on device" in job.message
+    assert job.content is not None
+    assert not list(library.folder().glob("tmp*"))
+    engine.save(job)
+    assert job.state == "finished"
+    assert library.find(job.model).header["provenance"]["auroc"] > 0.5
+
+
+def test_work_of_a_worker_that_died_is_done_again(engine):
+    job = engine.train(digits("5", epochs=60))
+    until(lambda: job.epochs)
+    engine._client.run(os._exit, 1, workers=[job.epochs[-1]["worker"]], on_error="ignore")
+    jobs.wait(job, timeout=60)
+    assert job.state == "finished"
+    assert [report["epoch"] for report in job.epochs if report["stage"] == "training"] == list(
+        range(61)
+    )
+
+
+def test_an_engine_that_was_killed_is_started_again(home, monkeypatch):
+    monkeypatch.setenv("DEEPSVDD_HOME", str(home))
+    engine = jobs.Engine()
+    try:
+        job = engine.train(digits("6", **ENDLESS))
+        until(lambda: job.epochs, 60)
+        workers = psutil.Process(engine._process.pid).children(recursive=True)
+        engine._process.kill()
+        until(lambda: not job.is_active)
+        until(lambda: not any(worker.is_running() for worker in workers))
+        assert (job.state, job.message) == ("failed", jobs.ENGINE_STOPPED)
+        assert jobs.wait(engine.train(digits("6")), timeout=60).state == "finished"
+    finally:
+        engine.stop()

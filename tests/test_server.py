@@ -1,0 +1,72 @@
+import re
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.server import Visit, elements, server
+
+PAGES = {"": "Deep SVDD Explorer"} | {
+    name: name.capitalize() for name in ("train", "explore", "explain", "models")
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opened_first_by_its_own_link_is_complete(page, tmp_path):
+    with server(tmp_path) as running, Visit(running) as visit:
+        messages = visit.run(page)
+    kinds = [message.WhichOneof("type") for message in messages]
+    assert "page_not_found" not in kinds
+    assert not elements(messages, "exception")
+    assert [heading.body for heading in elements(messages, "heading")][0] == PAGES[page]
+    navigation = next(m.navigation for m in messages if m.WhichOneof("type") == "navigation")
+    titles = [listed.page_name for listed in navigation.app_pages]
+    assert titles == ["Start", "Train", "Explore", "Explain", "Models"]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with server(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+def test_the_first_page_shows_map_and_images_without_the_engine(running):
+    with Visit(running) as visit:
+        messages = visit.run()
+    assert elements(messages, "plotly_chart")
+    assert elements(messages, "bidi_component")
+    assert not engine_processes(running)
+
+
+def test_it_listens_on_this_computer_only(running):
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(running.process.pid).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
+
+
+def test_no_page_loads_a_heavy_module_into_the_server(running):
+    maps = Path(f"/proc/{running.process.pid}/maps")
+    if not maps.exists():
+        pytest.skip("needs /proc to look into the server")
+    with Visit(running) as visit:
+        for page in PAGES:
+            visit.run(page)
+    assert not re.search(r"libtorch|llvmlite|numba", maps.read_text())
+
+
+def test_a_bad_link_gets_a_sentence_not_a_trace(running):
+    with Visit(running) as visit:
+        messages = visit.run("explain", "model=../../etc/passwd&data=nothing&image=-7")
+    assert not elements(messages, "exception")
+    warnings = [alert.body for alert in elements(messages, "alert")]
+    assert len(warnings) == 3
+    assert all("There is no" in body for body in warnings)
+
+
+def engine_processes(running) -> list[psutil.Process]:
+    """The server's children that are engines."""
+    children = psutil.Process(running.process.pid).children(recursive=True)
+    return [child for child in children if "deepsvdd_core.engine" in child.cmdline()]
