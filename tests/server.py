@@ -29,9 +29,9 @@ class Server:
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.address}"
         self.log = (home / "server.log").open("w+")
+        options = ("--server.port", str(self.port), "--server.headless", "true")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py"]
-            + ["--server.port", str(self.port), "--server.headless", "true"],
+            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
             cwd=ROOT,
             env=os.environ | {"DEEPSVDD_HOME": str(home), "DEEPSVDD_DATA": str(home / "data")},
             stdout=self.log,

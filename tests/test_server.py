@@ -18,7 +18,7 @@ def test_a_page_opened_first_by_its_own_link_is_complete(page, tmp_path):
     kinds = [message.WhichOneof("type") for message in messages]
     assert "page_not_found" not in kinds
     assert not elements(messages, "exception")
-    assert [heading.body for heading in elements(messages, "heading")][0] == PAGES[page]
+    assert elements(messages, "heading")[0].body == PAGES[page]
     navigation = next(m.navigation for m in messages if m.WhichOneof("type") == "navigation")
     titles = [listed.page_name for listed in navigation.app_pages]
     assert titles == ["Start", "Train", "Explore", "Explain", "Models"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -59,10 +60,20 @@ def choose(
     if st.session_state.get(key) not in options:
         wanted = (linked, st.session_state.get(f"last-{name}"), default)
         st.session_state[key] = next(value for value in wanted if value in options)
-    value = st.selectbox(label, options, format_func=title, key=key, **about)
+    titles = _distinct({option: title(option) for option in options})
+    value = st.selectbox(label, options, format_func=titles.__getitem__, key=key, **about)
     st.session_state[f"last-{name}"] = value
     st.query_params[name] = value
     return value
+
+
+def _distinct(titles: dict[str, str]) -> dict[str, str]:
+    """Titles that occur twice get the option's name: a menu tells its options apart by title."""
+    counts = Counter(titles.values())
+    return {
+        option: text if counts[text] == 1 else f"{text} · {option}"
+        for option, text in titles.items()
+    }
 
 
 def choose_subject() -> Subject:

@@ -1,0 +1,244 @@
+"""The pages without a browser: what they show, and what they say to bad input."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save
+from streamlit.testing.v1 import AppTest
+
+from deepsvdd_core import jobs, library
+from deepsvdd_core.experiment import Experiment
+from tests.server import ROOT
+
+PAGES = ("start", "train", "explore", "explain", "models")
+TINY = {"pretrain_epochs": 0, "epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home of these tests' own; the engine reads it when it starts."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPSVDD_HOME", str(home))
+        patch.setenv("DEEPSVDD_DATA", str(home / "data"))
+        jobs.engine.cache_clear()
+        yield home
+        jobs.engine().stop()
+        jobs.engine.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def environment(home, monkeypatch):
+    monkeypatch.setenv("DEEPSVDD_HOME", str(home))
+    monkeypatch.setenv("DEEPSVDD_DATA", str(home / "data"))
+
+
+def first_run(page: str, **link: str) -> AppTest:
+    """Open a page by its link."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page(f"pages/{page}.py")
+    for name, value in link.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def visit(page: str, **link: str) -> AppTest:
+    """Open a page by its link and wait until everything it asked for has arrived."""
+    return settle(first_run(page, **link))
+
+
+def settle(app: AppTest) -> AppTest:
+    """Run the page again while jobs of the engine are under way."""
+    for _ in range(100):
+        assert not app.exception, [error.value for error in app.exception]
+        active = [job for job in jobs.engine().jobs.values() if job.is_active]
+        if not active:
+            return app.run()
+        for job in active:
+            jobs.wait(job)
+        app.run()
+    raise AssertionError("The page never came to rest.")
+
+
+def texts(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.success)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def trained(label: str = "0", **choices) -> str:
+    """The name of a quickly trained model."""
+    experiment = Experiment("mnist-sample", (label,), **{**TINY, **choices})
+    job = jobs.wait(jobs.engine().train(experiment))
+    assert job.state == "finished", job.message
+    return job.model
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_has_a_title_and_a_purpose_and_no_error(page):
+    app = visit(page)
+    assert len(app.title) == 1
+    assert not app.error
+    assert app.markdown[0].value.endswith(".")
+
+
+def test_explore_shows_figures_that_the_core_computes():
+    app = visit("explore", model=trained(), data="mnist-sample")
+    assert [metric.label for metric in app.metric] == [
+        "AUROC",
+        "Average precision",
+        "Anomalies found",
+        "False alarms",
+    ]
+    assert app.metric[2].value.endswith("of 900")
+    assert app.metric[3].value.endswith("of 100")
+    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("bidi_component")) == 4
+
+
+def test_umap_states_how_many_points_it_shows():
+    app = visit("explore", model=trained(), data="mnist-sample")
+    settle(app.button_group(key="map").set_value("UMAP").run())
+    assert "UMAP of all 1,000 test images" in texts(app)
+
+
+def test_a_model_on_other_data_says_that_nothing_is_anomalous():
+    app = visit("explore", model=trained(), data="fashion-mnist-sample")
+    assert "does not have the model's normal class" in texts(app)
+    assert len(app.get("bidi_component")) == 2
+
+
+def test_explain_steps_along_the_ranking_and_keeps_the_link():
+    app = visit("explain", model=trained(), data="mnist-sample")
+    assert "Place 1 of 1,000" in texts(app)
+    first = app.query_params["image"]
+    settle(next(b for b in app.button if b.label == "More normal").click().run())
+    assert "Place 2 of 1,000" in texts(app)
+    assert app.query_params["image"] != first
+    assert len(app.get("plotly_chart")) == 3
+
+
+@pytest.mark.parametrize("image", ["-1", "1000", "x", "999999999999", ""])
+def test_an_image_that_is_not_there_gets_a_sentence(image):
+    visit("explain", model=(model := trained()), data="mnist-sample")
+    app = first_run("explain", model=model, data="mnist-sample", image=image)
+    assert "There is no image" in texts(app)
+    assert "Place 1 of 1,000" in texts(app)
+
+
+def test_a_model_that_is_not_there_gets_a_sentence():
+    app = first_run("explore", model="../../etc/passwd")
+    assert "There is no model" in texts(app)
+    assert settle(app).metric
+
+
+def test_training_from_the_page_ends_in_the_library():
+    app = visit("train", data="mnist-sample")
+    app.number_input(key="pretrain-epochs").set_value(1)
+    app.number_input(key="epochs").set_value(3)
+    settle(next(b for b in app.button if b.label == "Train").click().run())
+    assert "Finished" in texts(app)
+    assert "AUROC before any training" in texts(app)
+    assert len(app.get("plotly_chart")) == 3
+    job = jobs.engine().jobs[app.query_params["job"]]
+    assert library.find(job.model)
+
+
+def test_a_training_nobody_knows_gets_a_sentence():
+    assert "is not known here any more" in texts(visit("train", job="00000000"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("nu", 0.0, "nu must lie in (0, 1], got 0.0."),
+        ("epochs", 0, "Epochs must lie in 1 to 10,000, got 0."),
+        ("learning-rate", 0.0, "Learning rates must lie in (0, 1]"),
+    ],
+)
+def test_an_impossible_choice_gets_a_sentence_and_no_training(field, value, sentence):
+    app = visit("train", data="mnist-sample")
+    app.number_input(key=field).set_value(value).run()
+    assert sentence in texts(app)
+    assert next(b for b in app.button if b.label == "Train").disabled
+
+
+def test_no_normal_class_gets_a_sentence():
+    app = visit("train", data="mnist-sample")
+    app.multiselect[0].set_value([]).run()
+    assert "Choose at least one normal class." in texts(app)
+
+
+def folder(root: Path, counts: dict[str, int], side: int = 28) -> None:
+    """An image folder with so many grey images in each <split>/<class>."""
+    rng = np.random.default_rng(0)
+    for place, count in counts.items():
+        (root / place).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (side, side), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / place / f"{number}.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "side", "sentence"),
+    [
+        ("empty-class", {"train/a": 0, "train/b": 3, "test/a": 2}, 28, "has 0 training images"),
+        ("one-image", {"train/a": 1, "test/a": 2, "test/b": 2}, 28, "has 1 training image;"),
+        ("one-pixel", {"train/a": 4, "test/a": 2}, 1, "holds no usable image"),
+    ],
+)
+def test_a_folder_that_cannot_be_trained_on_gets_a_sentence(home, name, counts, side, sentence):
+    folder(home / "data" / name, counts, side)
+    app = visit("train", data=name)
+    settle(next(b for b in app.button if b.label == "Train").click().run())
+    assert sentence in app.error[0].value
+
+
+def test_an_unreadable_image_is_named_skipped_and_counted(home):
+    folder(home / "data" / "tiles", {"train/good": 8, "test/good": 4, "test/bad": 4})
+    (home / "data" / "tiles" / "test" / "bad" / "broken.png").write_bytes(b"not an image")
+    app = visit("train", data="tiles")
+    app.multiselect[0].set_value(["good"])
+    app.number_input(key="pretrain-epochs").set_value(0)
+    app.number_input(key="epochs").set_value(1).run()
+    settle(next(b for b in app.button if b.label == "Train").click().run())
+    model = jobs.engine().jobs[app.query_params["job"]].model
+    app = visit("explore", model=model, data="tiles")
+    assert "1 file was skipped: test/bad/broken" in app.warning[0].value.replace("\\", "")
+    assert app.metric[2].value.endswith("of 4")
+
+
+def damaged(content: bytes) -> dict[str, bytes]:
+    """Files that are not models, by what is wrong with them."""
+    return {
+        "truncated": content[:-100],
+        "foreign": save({"weight": np.zeros(3, np.float32)}),
+        "pickle": pickle.dumps({"weight": [1, 2, 3]}),
+        "empty": b"",
+    }
+
+
+@pytest.mark.parametrize("kind", ["truncated", "foreign", "pickle", "empty"])
+def test_an_upload_that_is_not_a_model_gets_a_sentence_and_changes_nothing(kind):
+    content = library.find(trained()).path.read_bytes()
+    before = [entry.name for entry in library.entries()]
+    app = visit("models")
+    app.file_uploader[0].set_value((f"{kind}.safetensors", damaged(content)[kind], ""))
+    next(b for b in app.button if b.label == "Add").click().run()
+    assert len(app.error) == 1
+    assert "Traceback" not in app.error[0].value
+    assert [entry.name for entry in library.entries()] == before
+
+
+def test_a_model_can_be_added_and_deleted():
+    content = library.find(trained("1")).path.read_bytes()
+    app = visit("models")
+    app.file_uploader[0].set_value(("a-gift.safetensors", content, ""))
+    next(b for b in app.button if b.label == "Add").click().run()
+    assert app.success
+    app = visit("models", model="a-gift")
+    next(b for b in app.button if b.label == "Delete this model").click().run()
+    assert not app.exception
+    assert "a-gift" not in [entry.name for entry in library.entries()]
