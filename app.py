@@ -25,13 +25,15 @@ def main() -> None:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
-    """Close the cold start of `pages/`, keep garbage collection short, and end the engine."""
+    """Before the first visit: load modules and close a gap of `pages/`; in the end: the engine."""
     from streamlit.runtime.pages_manager import PagesManager
+
+    from deepsvdd_core import evaluation, figures  # noqa: F401, so that no visitor waits for them
 
     # A first visit by the link of a page would otherwise run that file without this one.
     PagesManager.uses_pages_directory = False
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # what is loaded once need not be looked at by every garbage collection
     yield
     jobs.engine().stop()
 

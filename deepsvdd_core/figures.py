@@ -66,7 +66,7 @@ def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: floa
     figure.add_vline(
         x=threshold,
         line={"color": SPHERE, "width": 2},
-        annotation={"text": f"threshold {threshold:.3g}"},
+        annotation={"text": f"threshold {threshold:.3g}", "yshift": 16},
     )
     figure.update_layout(barmode="overlay", bargap=0)
     figure.update_xaxes(title="anomaly score (squared embedding distance)")

@@ -92,8 +92,8 @@ def test_explore_shows_figures_that_the_core_computes():
         "Anomalies found",
         "False alarms",
     ]
-    assert app.metric[2].value.endswith("of 900")
-    assert app.metric[3].value.endswith("of 100")
+    assert app.metric[2].delta.endswith("of 900")
+    assert app.metric[3].delta.endswith("of 100")
     assert len(app.get("plotly_chart")) == 2
     assert len(app.get("bidi_component")) == 4
 
@@ -207,7 +207,7 @@ def test_an_unreadable_image_is_named_skipped_and_counted(home):
     model = jobs.engine().jobs[app.query_params["job"]].model
     app = visit("explore", model=model, data="tiles")
     assert "1 file was skipped: test/bad/broken" in app.warning[0].value.replace("\\", "")
-    assert app.metric[2].value.endswith("of 4")
+    assert app.metric[2].delta.endswith("of 4")
 
 
 def damaged(content: bytes) -> dict[str, bytes]:

@@ -18,22 +18,27 @@ def show(subject: Subject) -> None:
     normal = confusion.false_positives + confusion.true_negatives
     anomalous = confusion.true_positives + confusion.false_negatives
     rows = [
-        ("AUROC", _percent(result.auroc), "Chance that an anomaly scores above a normal image."),
-        ("Average precision", _percent(result.average_precision), "Mean precision over recall."),
+        ("AUROC", result.auroc, "", "Chance that an anomaly scores above a normal image."),
+        ("Average precision", result.average_precision, "", "Mean precision over all recalls."),
         (
             "Anomalies found",
+            confusion.true_positives / anomalous if anomalous else None,
             f"{confusion.true_positives:,} of {anomalous:,}",
             "Anomalous test images with a score above the threshold.",
         ),
         (
             "False alarms",
+            confusion.false_positives / normal if normal else None,
             f"{confusion.false_positives:,} of {normal:,}",
             "Normal test images with a score above the threshold.",
         ),
     ]
-    for column, (label, value, meaning) in zip(st.columns(4), rows, strict=True):
-        column.metric(label, value, help=meaning)
-
-
-def _percent(fraction: float | None) -> str:
-    return "not defined" if fraction is None else f"{fraction:.1%}"
+    for column, (label, value, count, meaning) in zip(st.columns(4), rows, strict=True):
+        column.metric(
+            label,
+            "not defined" if value is None else f"{value:.1%}",
+            count or None,
+            delta_color="off",
+            delta_arrow="off",
+            help=meaning,
+        )
