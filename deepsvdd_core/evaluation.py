@@ -72,7 +72,8 @@ def upper_quantile(values: np.ndarray, share_above: float) -> float:
     With the distances of the training images and share_above = nu this is the radius for which
     the nu-property holds exactly (thesis Proposition 4).
     """
-    return float(np.quantile(values, 1 - share_above, method="higher"))
+    above = int(share_above * len(values) + 1e-9)  # 0.1 * 30 must count as 3
+    return float(np.sort(values)[max(0, len(values) - 1 - above)])
 
 
 def _both(is_anomaly: np.ndarray) -> bool:

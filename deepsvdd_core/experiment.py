@@ -7,6 +7,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+# Smallest and largest value of each number, and whether the smallest itself is excluded.
+RANGES = {
+    "nu": (0, 1, True),
+    "pretrain_epochs": (0, 10_000, False),
+    "pretrain_learning_rate": (0, 1, True),
+    "pretrain_weight_decay": (0, 1, False),
+    "epochs": (1, 10_000, False),
+    "learning_rate": (0, 1, True),
+    "milestone": (0, 1, True),
+    "batch_size": (2, 100_000, False),
+    "weight_decay": (0, 1, False),
+    "seed": (0, 2**32 - 1, False),
+}
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -38,36 +52,16 @@ class Experiment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "normal_classes", tuple(self.normal_classes))
-        rules = [
-            (len(self.normal_classes) > 0, "Choose at least one normal class."),
-            (0 < self.nu <= 1, f"nu must lie in (0, 1], got {self.nu}."),
-            (1 <= self.epochs <= 10_000, f"Epochs must lie in 1 to 10,000, got {self.epochs}."),
-            (
-                0 <= self.pretrain_epochs <= 10_000,
-                f"Pre-training epochs must lie in 0 to 10,000, got {self.pretrain_epochs}.",
-            ),
-            (
-                min(self.learning_rate, self.pretrain_learning_rate) > 0
-                and max(self.learning_rate, self.pretrain_learning_rate) <= 1,
-                f"Learning rates must lie in (0, 1], got {self.learning_rate} and "
-                f"{self.pretrain_learning_rate}.",
-            ),
-            (0 < self.milestone <= 1, f"The milestone must lie in (0, 1], got {self.milestone}."),
-            (
-                2 <= self.batch_size <= 100_000,
-                f"The batch size must lie in 2 to 100,000, got {self.batch_size}.",
-            ),
-            (
-                min(self.weight_decay, self.pretrain_weight_decay) >= 0
-                and max(self.weight_decay, self.pretrain_weight_decay) <= 1,
-                f"Weight decays must lie in [0, 1], got {self.weight_decay} and "
-                f"{self.pretrain_weight_decay}.",
-            ),
-            (0 <= self.seed < 2**32, f"The seed must lie in 0 to 2^32 - 1, got {self.seed}."),
-        ]
-        for holds, sentence in rules:
-            if not holds:
-                raise ValueError(sentence)
+        if not self.normal_classes:
+            raise ValueError("Choose at least one normal class.")
+        for name, (least, most, open_below) in RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most or (open_below and value == least):
+                bracket = "(" if open_below else "["
+                raise ValueError(
+                    f"{name} must lie in {bracket}{least:,}, {most:,}], got {value}; choose a "
+                    "value in this range."
+                )
 
     @property
     def key(self) -> str:
@@ -93,9 +87,16 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, values: dict) -> Experiment:
-        """The inverse of `to_dict`, also after a trip through JSON."""
+        """The inverse of `to_dict`, also after a trip through JSON.
+
+        Raises:
+            ValueError: a choice is unknown, missing, impossible or of the wrong kind.
+        """
         known = {field.name for field in dataclasses.fields(cls)}
-        unknown = set(values) - known
+        unknown = set(values) - known if isinstance(values, dict) else {"all"}
         if unknown:
             raise ValueError(f"This experiment has unknown choices: {', '.join(sorted(unknown))}.")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError("This experiment has choices of the wrong kind.") from error

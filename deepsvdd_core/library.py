@@ -13,6 +13,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from deepsvdd_core.experiment import Experiment
+
 FORMAT = "deepsvdd-explorer/1"
 SUFFIX = ".safetensors"
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"
@@ -184,10 +186,12 @@ def _check_finite(name: str, tensors: dict[str, np.ndarray]) -> None:
 def _parse_header(path: Path, text: str) -> dict:
     try:
         header = json.loads(text)
-    except ValueError:
-        header = None
-    needed = {"detector", "experiment", "provenance"}
-    if not isinstance(header, dict) or not needed <= set(header):
+        Experiment.from_dict(header["experiment"])
+        shape = header["provenance"]["image_shape"]
+        complete = isinstance(header["detector"], str) and [*map(type, shape)] == [int] * 3
+    except (ValueError, TypeError, KeyError, AttributeError):
+        complete = False
+    if not complete:
         raise ValueError(f"{path.name} has a damaged header; download or save it again.")
     return header
 

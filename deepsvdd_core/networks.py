@@ -24,10 +24,14 @@ class Preprocessing(nn.Module):
         self.register_buffer("high", torch.tensor(1.0))
 
     def normalise_contrast(self, pixels: Tensor) -> Tensor:
-        """(N, C, H, W) pixels in [0, 1] to zero mean and mean absolute value one, per image."""
+        """(N, C, H, W) pixels in [0, 1] to zero mean and mean absolute value one, per image.
+
+        A constant image becomes all zero.
+        """
         centered = pixels - pixels.mean(dim=(1, 2, 3), keepdim=True)
         scale = centered.abs().mean(dim=(1, 2, 3), keepdim=True)
-        return centered / scale.clamp_min(1e-6)  # a constant image becomes all zero
+        # One grey level in one pixel gives a scale above 1e-6; below, only rounding is left.
+        return torch.where(scale > 1e-6, centered / scale.clamp_min(1e-6), 0.0)
 
     def fit(self, pixels: Tensor) -> None:
         """Take low and high from the normal training images only."""

@@ -20,6 +20,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def folder() -> Path:
+    """Where computed arrays are kept."""
     return library.home() / "products"
 
 

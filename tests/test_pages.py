@@ -153,9 +153,9 @@ def test_a_training_nobody_knows_gets_a_sentence():
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("nu", 0.0, "nu must lie in (0, 1], got 0.0."),
-        ("epochs", 0, "Epochs must lie in 1 to 10,000, got 0."),
-        ("learning-rate", 0.0, "Learning rates must lie in (0, 1]"),
+        ("nu", 0.0, "nu must lie in (0, 1], got 0.0;"),
+        ("epochs", 0, "epochs must lie in [1, 10,000], got 0;"),
+        ("learning-rate", 0.0, "learning_rate must lie in (0, 1], got 0.0;"),
     ],
 )
 def test_an_impossible_choice_gets_a_sentence_and_no_training(field, value, sentence):

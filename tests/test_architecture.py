@@ -1,0 +1,124 @@
+"""The picture of the house: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "deepsvdd_core"
+ROOMS = (
+    "experiment",
+    "library",
+    "products",
+    "catalogue",
+    "datasets",
+    "tasks",
+    "evaluation",
+    "networks",
+    "objectives",
+    "training",
+    "detectors",
+    "explainers",
+    "projections",
+    "pipeline",
+    "worker",
+    "engine",
+    "jobs",
+    "figures",
+    "ready_made",
+)
+LIGHT = (
+    "experiment",
+    "library",
+    "products",
+    "catalogue",
+    "datasets",
+    "tasks",
+    "evaluation",
+    "worker",
+    "jobs",
+    "figures",
+)
+HEAVY = ("torch", "torchvision", "umap", "numba", "captum")
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of everything a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def files(room: str) -> list[Path]:
+    """One file, or the files of a folder."""
+    return (
+        [CORE / f"{room}.py"] if (CORE / f"{room}.py").is_file() else [*(CORE / room).glob("*.py")]
+    )
+
+
+def rooms_used(path: Path) -> set[str]:
+    parts = [name.split(".") for name in imported(path)]
+    return {part[1] for part in parts if part[0] == "deepsvdd_core" and len(part) > 1}
+
+
+def test_the_list_of_rooms_is_complete():
+    found = {path.stem for path in CORE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert found - {"__init__", "__pycache__"} == set(ROOMS)
+    picture = (CORE / "__init__.py").read_text(encoding="utf-8")
+    assert all(f"\n    {room} " in picture for room in ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_those_before_it(room):
+    allowed = {*ROOMS[: ROOMS.index(room)], room}
+    for path in files(room):
+        assert rooms_used(path) <= allowed, path.name
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_core_knows_nothing_of_the_pages(room):
+    for path in files(room):
+        tops = {name.split(".")[0] for name in imported(path)}
+        assert not tops & {"streamlit", "pages", "app"}
+        assert not tops & {"pickle", "joblib"}
+        assert "torch.load" not in path.read_text(encoding="utf-8")
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 320, path.name
+
+
+def test_light_rooms_load_nothing_heavy():
+    code = (
+        "import importlib, sys\n"
+        f"for room in {list(LIGHT)}: importlib.import_module('deepsvdd_core.' + room)\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == "[]", run.stderr
+
+
+def test_pages_are_thin_and_light():
+    pages = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
+    assert len(pages) >= 6
+    for path in pages:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 80, path.name
+    for path in [*pages, *(ROOT / "pages" / "parts").glob("*.py")]:
+        assert rooms_used(path) <= set(LIGHT), path.name
+        assert not {name.split(".")[0] for name in imported(path)} & set(HEAVY)
+
+
+def public(path: Path) -> list[ast.AST]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = ast.FunctionDef | ast.ClassDef
+    return [tree, *(n for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_"))]
+
+
+def test_everything_public_says_what_it_is():
+    for path in [*CORE.rglob("*.py"), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]:
+        for node in public(path):
+            assert ast.get_docstring(node), (path.name, getattr(node, "name", "module"))

@@ -1,0 +1,78 @@
+import dataclasses
+import json
+
+import pytest
+
+from deepsvdd_core.experiment import Experiment
+
+OTHER = {
+    "dataset": "b",
+    "normal_classes": ("1", "2"),
+    "objective": "soft-boundary",
+    "encoder": "cifar-lenet",
+    "nu": 0.2,
+    "pretrain_epochs": 3,
+    "pretrain_learning_rate": 1e-3,
+    "pretrain_weight_decay": 1e-3,
+    "epochs": 3,
+    "learning_rate": 1e-3,
+    "milestone": 0.5,
+    "batch_size": 64,
+    "weight_decay": 1e-3,
+    "contrast_normalisation": False,
+    "seed": 1,
+    "leave_out": "c",
+}
+
+
+def test_every_choice_changes_the_key():
+    assert set(OTHER) == {field.name for field in dataclasses.fields(Experiment)}
+    base = Experiment("a", ("1",))
+    keys = {dataclasses.replace(base, **{name: value}).key for name, value in OTHER.items()}
+    assert len(keys | {base.key}) == len(OTHER) + 1
+
+
+def test_it_survives_a_trip_through_json():
+    experiment = Experiment(**OTHER)
+    assert Experiment.from_dict(json.loads(json.dumps(experiment.to_dict()))) == experiment
+
+
+def test_an_unknown_choice_is_refused():
+    with pytest.raises(ValueError, match="unknown choices: colour"):
+        Experiment.from_dict({"dataset": "a", "normal_classes": ["1"], "colour": 3})
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"normal_classes": ()},
+        {"nu": 0.0},
+        {"nu": 1.1},
+        {"nu": float("nan")},
+        {"epochs": 0},
+        {"epochs": 10_001},
+        {"pretrain_epochs": -1},
+        {"learning_rate": 0.0},
+        {"pretrain_learning_rate": float("nan")},
+        {"milestone": 0.0},
+        {"batch_size": 1},
+        {"weight_decay": -1.0},
+        {"seed": -1},
+    ],
+)
+def test_an_impossible_choice_gets_one_sentence(choice):
+    with pytest.raises(ValueError, match=r"\.$"):
+        Experiment(**{"dataset": "a", "normal_classes": ("1",), **choice})
+
+
+@pytest.mark.parametrize("values", [{}, {"dataset": "a", "normal_classes": ["1"], "nu": "x"}, 3])
+def test_a_record_of_the_wrong_kind_is_refused(values):
+    with pytest.raises(ValueError, match=r"\.$"):
+        Experiment.from_dict(values)
+
+
+@pytest.mark.parametrize("label", ["../../x", "a/b", "ü ñ", "x" * 300, ""])
+def test_the_name_is_a_plain_file_name(label):
+    name = Experiment("a", (label,)).name
+    assert len(name) < 100
+    assert all(sign.isascii() and (sign.isalnum() or sign in "+-") for sign in name)

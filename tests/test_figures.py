@@ -1,0 +1,68 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepsvdd_core import figures
+
+POINTS = np.array([[0.5, 0.0], [2.0, 1.0], [0.0, -3.0]])
+ANOMALOUS = np.array([False, True, True])
+SCORES = np.array([0.1, 2.0, 3.0])
+
+
+def test_the_hypersphere_is_a_circle_of_radius_one_with_equal_axes():
+    figure = figures.radial_map(POINTS, ANOMALOUS, SCORES)
+    (circle,) = figure.layout.shapes
+    assert (circle.type, circle.x0, circle.y0, circle.x1, circle.y1) == ("circle", -1, -1, 1, 1)
+    assert figure.layout.yaxis.scaleanchor == "x"
+
+
+@pytest.mark.parametrize("draw", [figures.radial_map, figures.planar_map])
+def test_every_point_is_drawn_once_and_knows_its_image(draw):
+    traces = [
+        trace for trace in draw(POINTS, ANOMALOUS, SCORES).data if trace.customdata is not None
+    ]
+    assert {trace.name for trace in traces} == {"normal (1)", "anomalous (2)"}
+    drawn = {
+        int(row): (x, y)
+        for t in traces
+        for (row, _), x, y in zip(t.customdata, t.x, t.y, strict=False)
+    }
+    assert drawn == {row: tuple(point) for row, point in enumerate(POINTS)}
+
+
+def test_without_labels_there_is_one_group():
+    figure = figures.planar_map(POINTS, None, SCORES)
+    assert [trace.name for trace in figure.data] == ["test images (3)"]
+
+
+def test_the_histogram_counts_every_image():
+    figure = figures.histogram(SCORES, ANOMALOUS, threshold=1.0)
+    assert {trace.name: sum(trace.y) for trace in figure.data} == {"normal": 1, "anomalous": 2}
+    assert figure.layout.shapes[0].x0 == 1.0
+
+
+def test_a_relevance_map_is_drawn_in_shares_and_keeps_its_values():
+    relevance = np.array([[0.0, -4.0], [1.0, 2.0]])
+    (heatmap,) = figures.relevance_map(relevance).data
+    assert (heatmap.zmin, heatmap.zmax) == (-1, 1)
+    assert np.array_equal(heatmap.z, relevance / 4)
+    assert np.array_equal(heatmap.customdata, relevance)
+
+
+def test_a_map_of_zeros_stays_zero():
+    assert np.array_equal(figures.relevance_map(np.zeros((2, 2))).data[0].z, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_sprite_holds_every_image_pixel_for_pixel(channels):
+    images = np.random.default_rng(0).integers(0, 256, (5, channels, 4, 6), dtype=np.uint8)
+    address = figures.sprite(images, columns=2)
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
+    sheet = sheet.reshape(3 * 4, 2 * 6, channels)
+    for number, image in enumerate(images):
+        row, column = divmod(number, 2)
+        cut = sheet[row * 4 : row * 4 + 4, column * 6 : column * 6 + 6]
+        assert np.array_equal(cut.transpose(2, 0, 1), image)

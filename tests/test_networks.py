@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepsvdd_core.networks import ENCODERS, Preprocessing
+from deepsvdd_core.tasks import one_vs_rest
+
+PARAMETERS = {
+    "mnist-lenet": 25 * 8 + 25 * 8 * 4 + 196 * 32,
+    "fashion-lenet": 25 * 16 + 25 * 16 * 32 + 1568 * 64 + 64 * 32,
+    "cifar-lenet": 75 * 32 + 25 * 32 * 64 + 25 * 64 * 128 + 2048 * 128,
+}
+MNIST_EXTREMES = [  # of the authors' code, digits 0 to 9
+    (-0.88266, 9.00155),
+    (-0.66615, 20.10806),
+    (-0.78205, 11.66510),
+    (-0.76458, 12.89505),
+    (-0.72539, 12.68324),
+    (-0.76985, 13.10328),
+    (-0.77842, 10.45784),
+    (-0.71298, 12.05778),
+    (-0.82804, 10.58154),
+    (-0.73700, 10.69704),
+]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoders_have_the_parameters_of_the_thesis_and_no_bias(name):
+    encoder = ENCODERS[name]()
+    assert sum(p.numel() for p in encoder.parameters()) == PARAMETERS[name]
+    assert not [key for key, _ in encoder.named_parameters() if "bias" in key]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_decoders_mirror_encoders(name):
+    encoder = ENCODERS[name]()
+    images = torch.rand(3, *encoder.input_shape)
+    codes = encoder(images)
+    assert codes.shape == (3, encoder.embedding_dim)
+    rebuilt = encoder.decoder()(codes)
+    assert rebuilt.shape == images.shape
+    assert rebuilt.min() >= 0 and rebuilt.max() <= 1
+
+
+def test_contrast_normalisation_leaves_mean_zero_and_mean_absolute_value_one():
+    pixels = torch.rand(5, 3, 8, 8) * torch.tensor([1, 0.5, 0.1, 0.01, 1]).reshape(5, 1, 1, 1)
+    normalised = Preprocessing().normalise_contrast(pixels)
+    assert torch.allclose(normalised.mean(dim=(1, 2, 3)), torch.zeros(5), atol=1e-5)
+    assert torch.allclose(normalised.abs().mean(dim=(1, 2, 3)), torch.ones(5), atol=1e-4)
+
+
+def test_a_constant_image_becomes_zero_and_not_nan():
+    assert Preprocessing().normalise_contrast(torch.full((1, 1, 4, 4), 0.7)).abs().max() < 1e-3
+
+
+def test_training_pixels_fill_zero_to_one_and_others_are_not_clipped():
+    preprocessing = Preprocessing()
+    pixels = torch.rand(20, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    preprocessing.fit(pixels)
+    scaled = preprocessing(pixels)
+    assert scaled.min() == 0 and scaled.max() == 1
+    spike = torch.zeros(1, 1, 6, 6)
+    spike[0, 0, 2, 2] = 1
+    assert preprocessing(spike).max() > 1
+
+
+def test_without_contrast_normalisation_pixels_stay_as_they_are():
+    preprocessing = Preprocessing(contrast_normalisation=False)
+    pixels = torch.rand(4, 1, 6, 6)
+    preprocessing.fit(pixels)
+    assert torch.equal(preprocessing(pixels), pixels)
+
+
+def test_constant_training_images_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="All training images are constant"):
+        Preprocessing().fit(torch.zeros(3, 1, 4, 4))
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_constants_of_mnist_are_those_of_the_authors_code(full_mnist, digit):
+    images = one_vs_rest(full_mnist, (str(digit),)).train_images
+    preprocessing = Preprocessing()
+    preprocessing.fit(torch.from_numpy(images).float() / 255)
+    found = (float(preprocessing.low), float(preprocessing.high))
+    assert np.allclose(found, MNIST_EXTREMES[digit], atol=1e-4)
+
+
+def test_batch_norm_keeps_no_shift_of_its_own():
+    for encoder in ENCODERS.values():
+        norms = [m for m in encoder() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+        assert norms and all(not norm.affine and norm.eps == 1e-4 for norm in norms)
