@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import uuid
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,9 +108,10 @@ class Engine:
         """Stop a job: at once when it waits, at its next step when it runs."""
         if job.is_active:
             job.state = "cancelled"
-            if job.future is not None:
-                job.future.cancel()
-                self._client.run(worker.cancel, job.id, wait=False)
+            client, future = self._client, job.future
+            if client is not None and future is not None:
+                future.cancel()
+                client.run(worker.cancel, job.id, wait=False)
 
     def stop(self) -> None:
         """End the engine process, and with it everything that runs."""
@@ -162,10 +164,12 @@ class Engine:
 
     def _watch(self, process: subprocess.Popen) -> None:
         process.wait()
-        self.state = "stopped"
+        client, self._client, self.state = self._client, None, "stopped"
         for job in list(self.jobs.values()):
             if job.is_active and job.future is not None:
                 self._end(job, "failed", ENGINE_STOPPED)
+        if client is not None:
+            client.close(timeout=1)
 
     def _send(self, job: Job) -> None:
         job.future = self._client.submit(
@@ -200,6 +204,8 @@ class Engine:
             self._end(job, "failed", str(error))
         except worker.Cancelled:
             self._end(job, "cancelled")
+        except CancelledError:  # not by this program: the scheduler is gone
+            self._end(job, "failed", ENGINE_STOPPED)
         except Exception as error:  # whatever broke, the page must hear of it
             print(f"job {job.id} ({job.kind}) failed: {error!r}", file=sys.stderr)
             self._end(job, "failed", f"This failed unexpectedly ({type(error).__name__}).")
