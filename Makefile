@@ -1,7 +1,7 @@
 PYTHON := $(shell python3.11 -c 'print("python3.11")' 2>/dev/null || echo python3)
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint models samples
+.PHONY: run test lint bench models samples
 
 # Open the app in the browser.
 run: $(INSTALLED)
@@ -15,6 +15,10 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+# Time the training loops.
+bench: $(INSTALLED)
+	.venv/bin/python -m deepsvdd_core.benchmark.speed
 
 # Train the ready-made models in assets/models.
 models: $(INSTALLED)

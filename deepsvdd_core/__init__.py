@@ -15,19 +15,23 @@ of which imports only from those before it:
     datasets     a name or a folder of images -> arrays
     tasks        arrays + normal classes -> a one-class problem
     evaluation   scores + truth -> AUROC, AP, confusion
+    clustering   embeddings -> clusters
     networks     images -> embeddings
+    backbones    pretrained networks: images -> features
     objectives   embeddings -> loss, anomaly score, sphere
     training     the loops, as generators
+    estimators   vectors -> anomaly scores, after scikit-learn
     detectors    the contract: fit, score, embed, save, load
-    explainers   images -> relevance maps
     projections  embeddings -> coordinates
+    explainers   images -> relevance maps
     pipeline     everything the engine can be asked to do
     worker       what a worker process does with one request
     engine       the worker processes
     jobs         the client of the engine, used by the pages
     figures      arrays -> Plotly figures and sprites
+    benchmark    measures methods, class by class, beside published values
     ready_made   trains the models that come with the program
 
 The server that shows the pages never loads torch, umap or numba: it imports only experiment,
-library, products, catalogue, datasets, tasks, evaluation, jobs and figures.
+library, products, catalogue, datasets, tasks, evaluation, jobs, figures and benchmark.
 """

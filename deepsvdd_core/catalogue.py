@@ -6,25 +6,76 @@ import ast
 import functools
 from pathlib import Path
 
+ROOMS = Path(__file__).parent
+BACKBONES = ("efficientnet-lite0", "resnet18", "vgg16")
+# Objectives that learn from labelled anomalies.
+NEEDS_ANOMALIES = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared", "fcdd", "supervised")
+# The network of a data set, replaced where an objective has one of its own.
+ENCODER_OF = {
+    ("fcdd", "mnist-lenet"): "fcdd-28",
+    ("fcdd", "fashion-lenet"): "fcdd-28",
+    ("fcdd", "cifar-lenet"): "fcdd-32",
+    **{(name, "cifar-lenet"): "cifar-lenet-512" for name in NEEDS_ANOMALIES if name != "fcdd"},
+}
+
 
 @functools.cache
 def names(module: str, table: str) -> dict[str, str]:
     """The keys of a table and the first line of what its entry says of itself.
 
     `names("objectives", "OBJECTIVES")` reads `OBJECTIVES = {"one-class": OneClass, ...}` without
-    importing the module. So a menu follows a table by itself.
+    importing the module, which may be a folder. So a menu follows a table by itself.
 
     Raises:
         KeyError: the module has no such table.
     """
-    tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
+    folder = ROOMS / module
+    paths = sorted(folder.glob("*.py")) if folder.is_dir() else [ROOMS / f"{module}.py"]
+    body = [node for p in paths for node in ast.parse(p.read_text(encoding="utf-8")).body]
     summaries = {
         node.name: (ast.get_docstring(node) or "").partition("\n")[0]
-        for node in tree.body
+        for node in body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
     }
-    for node in tree.body:
+    for node in body:
         if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) == table:
             keys, values = node.value.keys, node.value.values
             return {key.value: summaries[value.id] for key, value in zip(keys, values, strict=True)}
     raise KeyError(f"{module} has no table {table}")
+
+
+def methods() -> dict[str, str]:
+    """Every method by name, with one line about it; `choices` says what it stands for."""
+    detectors = names("detectors", "DETECTORS")
+    others = {name: text for name, text in detectors.items() if name not in ("deep", "shallow")}
+    return {**names("objectives", "OBJECTIVES"), **names("estimators", "ESTIMATORS"), **others}
+
+
+def features() -> tuple[str, ...]:
+    """What a shallow method can look at, written behind its name and an @."""
+    return ("pixels", "codes", *BACKBONES)
+
+
+def choices(method: str) -> dict[str, str]:
+    """The choices of an Experiment that make a method: `knn@codes` is kNN on learned codes.
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    name, at, seen = method.partition("@")
+    if name in names("objectives", "OBJECTIVES") and not at:
+        return {"detector": "deep", "objective": name}
+    seen = seen if at else "pixels"
+    if name in names("estimators", "ESTIMATORS") and seen in features():
+        return {"detector": "shallow", "estimator": name, "features": seen}
+    if name in names("detectors", "DETECTORS") and name not in ("deep", "shallow") and not at:
+        return {"detector": name}
+    raise ValueError(
+        f"There is no method {method!r}; choose from {', '.join(methods())}, the shallow ones also "
+        f"as name@{' or name@'.join(features()[1:])}."
+    )
+
+
+def encoder(method: str, usual: str) -> str:
+    """The network for a method on a data set whose usual network is given."""
+    return ENCODER_OF.get((method, usual), usual)

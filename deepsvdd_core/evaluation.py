@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn import metrics
 
 
 class Confusion(NamedTuple):
@@ -36,13 +36,31 @@ def check_scores(scores: np.ndarray) -> None:
 def auroc(scores: np.ndarray, is_anomaly: np.ndarray) -> float | None:
     """Area under the ROC curve as a fraction; None when only one class is present."""
     check_scores(scores)
-    return float(roc_auc_score(is_anomaly, scores)) if _both(is_anomaly) else None
+    return float(metrics.roc_auc_score(is_anomaly, scores)) if _both(is_anomaly) else None
 
 
 def average_precision(scores: np.ndarray, is_anomaly: np.ndarray) -> float | None:
     """Average precision of the anomalies as a fraction; None when only one class is present."""
     check_scores(scores)
-    return float(average_precision_score(is_anomaly, scores)) if _both(is_anomaly) else None
+    return float(metrics.average_precision_score(is_anomaly, scores)) if _both(is_anomaly) else None
+
+
+def roc_curve(scores: np.ndarray, is_anomaly: np.ndarray) -> np.ndarray:
+    """(2, 101): true positive rate at the false positive rates 0, 0.01, …, 1; NaN if undefined."""
+    grid = np.linspace(0, 1, 101)
+    if not _both(is_anomaly):
+        return np.stack([grid, np.full(101, np.nan)])
+    false_rate, true_rate, _ = metrics.roc_curve(is_anomaly, scores)
+    return np.stack([grid, np.interp(grid, false_rate, true_rate)])
+
+
+def precision_recall_curve(scores: np.ndarray, is_anomaly: np.ndarray) -> np.ndarray:
+    """(2, 101): precision at the recalls 0, 0.01, …, 1; NaN where it is not defined."""
+    grid = np.linspace(0, 1, 101)
+    if not _both(is_anomaly):
+        return np.stack([grid, np.full(101, np.nan)])
+    precision, recall, _ = metrics.precision_recall_curve(is_anomaly, scores)
+    return np.stack([grid, np.interp(grid, recall[::-1], precision[::-1])])
 
 
 def confusion(scores: np.ndarray, is_anomaly: np.ndarray, threshold: float) -> Confusion:

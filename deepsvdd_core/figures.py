@@ -7,12 +7,15 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
 
 NORMAL = "#3a7ca5"  # blue and orange differ for every common kind of colour vision
 ANOMALOUS = "#d9772b"
 SPHERE = "#7a5aa6"
+# Colours of methods, told apart with every common kind of colour vision (Okabe and Ito).
+SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
 DIVERGING = "RdBu_r"  # red pushes towards anomalous, blue towards normal
 GROUPS = (("normal", NORMAL, False), ("anomalous", ANOMALOUS, True))
 
@@ -69,7 +72,7 @@ def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: floa
         annotation={"text": f"threshold {threshold:.3g}", "yshift": 16},
     )
     figure.update_layout(barmode="overlay", bargap=0)
-    figure.update_xaxes(title="anomaly score (squared embedding distance)")
+    figure.update_xaxes(title="anomaly score (higher is stranger)")
     figure.update_yaxes(title="images")
     return _tidy(figure, 280)
 
@@ -88,6 +91,53 @@ def curve(epochs: Sequence[int], values: Sequence[float], name: str) -> go.Figur
     figure.update_xaxes(title="epoch", rangemode="tozero")
     figure.update_yaxes(title=name)
     return _tidy(figure, 240)
+
+
+def class_bars(means: pd.DataFrame) -> go.Figure:
+    """AUROC per class (columns name, normal_class, auroc, std, published), in percent."""
+    figure = go.Figure()
+    for place, (name, part) in enumerate(means.groupby("name", sort=False)):
+        color = SERIES[place % len(SERIES)]
+        figure.add_bar(
+            x=part["normal_class"],
+            y=part["auroc"],
+            error_y={"array": part["std"].fillna(0), "thickness": 1},
+            name=name,
+            offsetgroup=name,
+            marker={"color": color},
+            hovertemplate="%{x}: %{y:.2f} %<extra>" + name + "</extra>",
+        )
+        known = part[part["published"].notna()]
+        if len(known):
+            figure.add_scatter(
+                x=known["normal_class"],
+                y=known["published"],
+                mode="markers",
+                name=f"{name}, published",
+                offsetgroup=name,
+                marker={"symbol": "diamond-open", "size": 9, "color": color, "line": {"width": 2}},
+                hovertemplate="%{x}: %{y:.1f} %<extra>published</extra>",
+            )
+    figure.update_layout(barmode="group", scattermode="group")
+    figure.update_xaxes(title="normal class", type="category")
+    figure.update_yaxes(title="AUROC in %", range=[50, 101])
+    return _tidy(figure, 380)
+
+
+def rate_curves(lines: dict[str, np.ndarray], x: str, y: str) -> go.Figure:
+    """Curves over the grid 0, 0.01, …, 1, one per method; both axes are rates."""
+    figure = go.Figure()
+    for place, (name, values) in enumerate(lines.items()):
+        figure.add_scatter(
+            x=np.linspace(0, 1, len(values)),
+            y=values,
+            mode="lines",
+            name=name,
+            line={"color": SERIES[place % len(SERIES)]},
+        )
+    figure.update_xaxes(title=x, range=[0, 1])
+    figure.update_yaxes(title=y, range=[0, 1.02])
+    return _tidy(figure, 380)
 
 
 def relevance_map(relevance: np.ndarray) -> go.Figure:

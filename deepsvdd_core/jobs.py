@@ -21,7 +21,11 @@ from distributed import Client, Future
 from deepsvdd_core import datasets, library, products, worker
 from deepsvdd_core.experiment import Experiment
 
-LANES = {"train": "train", "project": "map"}  # every other kind of work is quick
+LANES = {
+    "train": "train",
+    "measure": "train",
+    "project": "map",
+}  # every other kind of work is quick
 START_TIMEOUT = 60  # seconds
 ENGINE_STOPPED = "The engine stopped before this was done; start it again."
 

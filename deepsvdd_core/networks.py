@@ -48,15 +48,17 @@ class Preprocessing(nn.Module):
         return (pixels - self.low) / (self.high - self.low)
 
 
-def convolution(channels_in: int, channels_out: int) -> list[nn.Module]:
+def convolution(channels_in: int, channels_out: int, *, bias: bool = False) -> list[nn.Module]:
     """One LeNet module: halves height and width."""
-    # No biases: with one, the network can map every image to the centre and reach zero loss
-    # (thesis Proposition 2). Batch norm keeps no shift of its own for the same reason.
+    # Without bias by default: with one, the network can map every image to the centre and reach
+    # zero loss (thesis Proposition 2). Batch norm keeps no shift of its own for the same reason.
+    # The activation is monotone, so pooling before it gives the same values with a quarter of the
+    # work.
     return [
-        nn.Conv2d(channels_in, channels_out, 5, padding=2, bias=False),
-        nn.BatchNorm2d(channels_out, eps=BATCH_NORM_EPS, affine=False),
-        nn.LeakyReLU(SLOPE),
+        nn.Conv2d(channels_in, channels_out, 5, padding=2, bias=bias),
+        nn.BatchNorm2d(channels_out, eps=BATCH_NORM_EPS, affine=bias),
         nn.MaxPool2d(2),
+        nn.LeakyReLU(SLOPE),
     ]
 
 
@@ -71,14 +73,15 @@ def deconvolution(channels_in: int, channels_out: int, padding: int = 2) -> list
 
 
 class Encoder(nn.Sequential):
-    """Images (N, *input_shape) to embeddings (N, embedding_dim), without biases."""
+    """Images (N, *input_shape) to embeddings (N, embedding_dim)."""
 
     input_shape: tuple[int, int, int]
     embedding_dim: int
+    has_bias = False  # only for objectives that know anomalies; others would collapse
 
-    def decoder(self) -> nn.Sequential:
-        """The mirror network, embeddings to images in [0, 1], for autoencoder pre-training."""
-        raise NotImplementedError
+    def decoder(self) -> nn.Sequential | None:
+        """The mirror network, embeddings to images in [0, 1], where there is one."""
+        return None
 
 
 class MnistLeNet(Encoder):
@@ -173,8 +176,90 @@ class CifarLeNet(Encoder):
         )
 
 
+class CifarLeNet512(Encoder):
+    """CIFAR LeNet with biases, a 512-unit layer and a 256-unit code, for known anomalies (2.3)."""
+
+    input_shape = (3, 32, 32)
+    embedding_dim = 256
+    has_bias = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            *convolution(3, 32, bias=True),
+            *convolution(32, 64, bias=True),
+            *convolution(64, 128, bias=True),
+            nn.Flatten(),
+            nn.Linear(128 * 4 * 4, 512),
+            nn.BatchNorm1d(512, eps=BATCH_NORM_EPS),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(512, 256),
+        )
+
+
+class FullyConvolutional(Encoder):
+    """Images to a coarse map of cells, flattened; every cell sees only its receptive field."""
+
+    has_bias = True
+    map_shape: tuple[int, int]
+    receptive_field: int  # pixels
+    stride: int  # pixels between the fields of neighbouring cells
+
+    @property
+    def embedding_dim(self) -> int:
+        """The number of cells."""
+        return self.map_shape[0] * self.map_shape[1]
+
+
+class FCDD28(FullyConvolutional):
+    """Fully convolutional, 7x7 cells that see 16x16 pixels, for 28x28 grey images (thesis B.2)."""
+
+    input_shape = (1, 28, 28)
+    map_shape = (7, 7)
+    receptive_field = 16
+    stride = 4
+
+    def __init__(self) -> None:
+        super().__init__(
+            *convolution(1, 128, bias=True),
+            nn.Conv2d(128, 128, 5, padding=2),
+            nn.MaxPool2d(2),
+            nn.Conv2d(128, 1, 1),
+            nn.Flatten(),
+        )
+
+
+class FCDD32(FullyConvolutional):
+    """Fully convolutional, 8x8 cells that see 22x22 pixels, for 32x32 colour (thesis B.2)."""
+
+    input_shape = (3, 32, 32)
+    map_shape = (8, 8)
+    receptive_field = 22
+    stride = 4
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(3, 128, 3, padding=1),
+            nn.BatchNorm2d(128),
+            nn.MaxPool2d(2),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(128, 256, 3, padding=1),
+            nn.BatchNorm2d(256),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.BatchNorm2d(256),
+            nn.MaxPool2d(2),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(256, 128, 3, padding=1),
+            nn.Conv2d(128, 1, 1),
+            nn.Flatten(),
+        )
+
+
 ENCODERS: dict[str, type[Encoder]] = {
     "mnist-lenet": MnistLeNet,
     "fashion-lenet": FashionLeNet,
     "cifar-lenet": CifarLeNet,
+    "cifar-lenet-512": CifarLeNet512,
+    "fcdd-28": FCDD28,
+    "fcdd-32": FCDD32,
 }

@@ -6,35 +6,47 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deepsvdd_core.detectors import Sphere
+from deepsvdd_core.objectives import Sphere
+
+
+def nearest_sphere(embeddings: np.ndarray, sphere: Sphere) -> np.ndarray:
+    """(N,) int: the sphere whose surface each embedding (N, d) lies farthest inside of.
+
+    That is the smallest squared distance to the centre minus squared radius.
+    """
+    squared = np.stack([np.square(_offsets(embeddings, c)).sum(axis=1) for c in sphere.centers])
+    return (squared - np.square(sphere.radii)[:, None]).argmin(axis=0)
 
 
 def distances(embeddings: np.ndarray, sphere: Sphere) -> np.ndarray:
-    """Distance of each embedding (N, d) to the centre, float64 (N,), in embedding units."""
-    return np.linalg.norm(embeddings.astype(np.float64) - sphere.centers[0], axis=1)
+    """Distance of each embedding to the centre of its nearest sphere, float64 (N,)."""
+    centers = sphere.centers[nearest_sphere(embeddings, sphere)]
+    return np.linalg.norm(_offsets(embeddings, centers), axis=1)
 
 
 def radial(embeddings: np.ndarray, sphere: Sphere, seed: int = 0) -> np.ndarray:
     """Coordinates (N, 2) whose distance to the origin is the true distance in units of the radius.
 
-    The hypersphere is exactly the unit circle. The angle shows the direction from the centre, seen
-    in the plane of the two strongest principal components of all directions.
+    The hypersphere is exactly the unit circle; of several, the nearest one counts. The angle shows
+    the direction from the centre, seen in the plane of the two strongest principal components of
+    all directions.
 
     Raises:
-        ValueError: when the sphere has no radius.
+        ValueError: when a sphere has no radius.
     """
-    radius = sphere.radii[0]
-    if not radius > 0:
+    if not (sphere.radii > 0).all():
         raise ValueError("The sphere of this model has radius 0; train it for more epochs.")
-    offsets = embeddings.astype(np.float64) - sphere.centers[0]
+    nearest = nearest_sphere(embeddings, sphere)
+    offsets = _offsets(embeddings, sphere.centers[nearest])
     length = np.linalg.norm(offsets, axis=1)
     directions = offsets / np.maximum(length, 1e-12)[:, None]
     plane = pca(directions, sphere)
     angle = np.arctan2(plane[:, 1], plane[:, 0])
-    return (length / radius)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    units = length / sphere.radii[nearest]
+    return units[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def pca(embeddings: np.ndarray, sphere: Sphere, seed: int = 0) -> np.ndarray:
+def pca(embeddings: np.ndarray, sphere: Sphere | None, seed: int = 0) -> np.ndarray:
     """The plane (N, 2) of the two strongest principal components."""
     centered = embeddings - embeddings.mean(axis=0)
     _, _, components = np.linalg.svd(centered, full_matrices=False)
@@ -44,7 +56,7 @@ def pca(embeddings: np.ndarray, sphere: Sphere, seed: int = 0) -> np.ndarray:
     return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1])))
 
 
-def umap(embeddings: np.ndarray, sphere: Sphere, seed: int = 0) -> np.ndarray:
+def umap(embeddings: np.ndarray, sphere: Sphere | None, seed: int = 0) -> np.ndarray:
     """Planar UMAP (N, 2): keeps neighbourhoods, not distances; a sphere has no image in it.
 
     McInnes et al., 2018. With fewer than five points it is the principal plane.
@@ -58,7 +70,11 @@ def umap(embeddings: np.ndarray, sphere: Sphere, seed: int = 0) -> np.ndarray:
     return mapper.fit_transform(embeddings).astype(np.float64)
 
 
-PROJECTIONS: dict[str, Callable[[np.ndarray, Sphere, int], np.ndarray]] = {
+def _offsets(embeddings: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    return embeddings.astype(np.float64) - centers
+
+
+PROJECTIONS: dict[str, Callable[[np.ndarray, Sphere | None, int], np.ndarray]] = {
     "radial": radial,
     "umap": umap,
 }

@@ -21,9 +21,16 @@ SAMPLES = {"mnist": "mnist-sample", "fashion-mnist": "fashion-mnist-sample"}
 def experiments() -> list[Experiment]:
     """Every class of both sets once as the normal class."""
     return [
-        Experiment(name, (label,), encoder=datasets.source(name).encoder, leave_out=sample)
+        Experiment(
+            name,
+            (label,),
+            encoder=source.encoder,
+            contrast_normalisation=source.contrast_normalisation,
+            leave_out=sample,
+        )
         for name, sample in SAMPLES.items()
-        for label in datasets.source(name).class_names
+        for source in [datasets.source(name)]
+        for label in source.class_names
     ]
 
 

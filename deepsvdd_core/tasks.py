@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from deepsvdd_core.datasets import DataSet, ImageSet
+from deepsvdd_core.experiment import Experiment
+
+UNLABELLED, ANOMALOUS = 0, -1  # semi-labels; +1 would be "known to be normal"
 
 
 class OneClassTask(NamedTuple):
     """Training images of the normal classes and test images of all classes.
 
-    Shapes: train_images (N, C, H, W) uint8, semi_labels (N,) int64 with 0 = unlabelled,
-    test_images (M, C, H, W) uint8, is_anomaly (M,) bool, test_labels (M,) int64,
-    train_indices (N,) int64 into the training split.
+    Shapes: train_images (N, C, H, W) uint8, semi_labels (N,) int64 with 0 = unlabelled and
+    -1 = known anomaly, test_images (M, C, H, W) uint8, is_anomaly (M,) bool, test_labels (M,)
+    int64, train_indices (N,) int64 into the training split, -1 for an image from elsewhere.
     """
 
     train_images: np.ndarray
@@ -25,49 +29,136 @@ class OneClassTask(NamedTuple):
     train_indices: np.ndarray
 
 
-def normal_labels(image_set: ImageSet, normal_classes: tuple[str, ...]) -> list[int]:
-    """The label numbers of the normal classes. Raises ValueError for a name that is not there."""
-    unknown = [name for name in normal_classes if name not in image_set.class_names]
+def class_labels(image_set: ImageSet, classes: tuple[str, ...]) -> list[int]:
+    """The label numbers of these classes. Raises ValueError for a name that is not there."""
+    unknown = [name for name in classes if name not in image_set.class_names]
     if unknown:
         known = ", ".join(image_set.class_names)
         raise ValueError(f"There is no class {', '.join(unknown)}; choose from {known}.")
-    return [image_set.class_names.index(name) for name in normal_classes]
+    return [image_set.class_names.index(name) for name in classes]
 
 
 def anomaly_mask(image_set: ImageSet, normal_classes: tuple[str, ...]) -> np.ndarray:
     """(N,) bool: True where an image belongs to none of the normal classes."""
-    return ~np.isin(image_set.labels, normal_labels(image_set, normal_classes))
+    return ~np.isin(image_set.labels, class_labels(image_set, normal_classes))
 
 
 def one_vs_rest(
-    dataset: DataSet, normal_classes: tuple[str, ...], *, leave_out: ImageSet | None = None
+    dataset: DataSet,
+    normal_classes: tuple[str, ...],
+    *,
+    leave_out: ImageSet | None = None,
+    pollution: float = 0.0,
+    labelled: float = 0.0,
+    anomaly_classes: tuple[str, ...] = (),
+    seed: int = 0,
 ) -> OneClassTask:
     """Train on one or several normal classes, test on the whole test split.
 
     leave_out: training images that also occur in this set are dropped, so that a model can be
-    looked at on that set without having seen it.
+    looked at on that set without having seen it. pollution: share of anomalies, from all other
+    classes, among the unlabelled training images. labelled: share of labelled anomalies, from the
+    anomaly_classes or else all others, among all training images. No image is drawn twice.
 
     Raises:
-        ValueError: unknown class, no class left to be anomalous, or fewer than two training images.
+        ValueError: unknown class, fewer than two normal training images, or too few anomalies.
     """
-    is_normal = ~anomaly_mask(dataset.train, normal_classes)
+    usable = np.ones(len(dataset.train.images), dtype=bool)
     if leave_out is not None:
         seen = {image.tobytes() for image in leave_out.images}
-        is_normal &= np.array([image.tobytes() not in seen for image in dataset.train.images])
-    count = int(is_normal.sum())
-    if count < 2:
+        usable = np.array([image.tobytes() not in seen for image in dataset.train.images])
+    anomalous = anomaly_mask(dataset.train, normal_classes)
+    normal = np.flatnonzero(usable & ~anomalous)
+    if len(normal) < 2:
         raise ValueError(
-            f"The normal class {' + '.join(normal_classes)} has {count} training "
-            f"image{'s' if count != 1 else ''}; at least 2 are needed."
+            f"The normal class {' + '.join(normal_classes)} has {len(normal)} training "
+            f"image{'s' if len(normal) != 1 else ''}; at least 2 are needed."
         )
     if len(dataset.test.images) == 0:
         raise ValueError("The test split is empty; add at least one test image.")
-    indices = np.flatnonzero(is_normal)
+
+    rng = np.random.default_rng(seed)
+    unlabelled_count = len(normal) / (1 - pollution)
+    labelled_count = round(unlabelled_count * labelled / (1 - labelled))
+    others = usable & anomalous
+    sources = class_labels(dataset.train, anomaly_classes) if anomaly_classes else None
+    eligible = others if sources is None else others & np.isin(dataset.train.labels, sources)
+    known = _draw(np.flatnonzero(eligible), labelled_count, "labelled", rng)
+    others[known] = False
+    polluting = _draw(
+        np.flatnonzero(others), round(unlabelled_count) - len(normal), "polluting", rng
+    )
+    indices = np.concatenate([normal, polluting, known])
     return OneClassTask(
         train_images=dataset.train.images[indices],
-        semi_labels=np.zeros(count, dtype=np.int64),
+        semi_labels=np.repeat([UNLABELLED, ANOMALOUS], [len(normal) + len(polluting), len(known)]),
         test_images=dataset.test.images,
         is_anomaly=anomaly_mask(dataset.test, normal_classes),
         test_labels=dataset.test.labels,
         train_indices=indices,
     )
+
+
+def expose(task: OneClassTask, outliers: ImageSet, *, seed: int = 0) -> OneClassTask:
+    """Add images of another data set as labelled anomalies, at most as many as are normal.
+
+    They are brought to the shape of the task's images, colour to grey by luminance.
+    """
+    count = min(len(outliers.images), int((task.semi_labels != ANOMALOUS).sum()))
+    rng = np.random.default_rng(seed)
+    drawn = outliers.images[np.sort(rng.choice(len(outliers.images), count, replace=False))]
+    shaped = reshape(drawn, task.train_images.shape[1:])
+    return task._replace(
+        train_images=np.concatenate([task.train_images, shaped]),
+        semi_labels=np.concatenate([task.semi_labels, np.full(count, ANOMALOUS)]),
+        train_indices=np.concatenate([task.train_indices, np.full(count, -1)]),
+    )
+
+
+def reshape(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """uint8 (N, C, H, W) to (N, *shape): grey or colour, bilinearly resized."""
+    if images.shape[1:] == shape:
+        return images
+    mode = "L" if shape[0] == 1 else "RGB"
+    result = np.empty((len(images), *shape), np.uint8)
+    for row, image in zip(result, images, strict=True):
+        picture = Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+        small = picture.convert(mode).resize((shape[2], shape[1]), Image.Resampling.BILINEAR)
+        row[:] = np.asarray(small)[None] if mode == "L" else np.asarray(small).transpose(2, 0, 1)
+    return result
+
+
+SCENARIOS = ("labels", "pollution", "classes")
+
+
+def scenario(name: str, value: float, class_names: tuple[str, ...], base: Experiment) -> dict:
+    """The choices of one point of thesis section 2.3.4, to be set in an Experiment.
+
+    labels (i): value = share of labelled anomalies of one class, no pollution. pollution (ii):
+    value = share of anomalies among the unlabelled, 5 % labelled anomalies of one class.
+    classes (iii): value = number of classes the 5 % labelled anomalies come from, 10 % pollution.
+    The anomaly classes are drawn by the seed of the experiment.
+
+    Raises:
+        ValueError: there is no such scenario.
+    """
+    others = [label for label in class_names if label not in base.normal_classes]
+    rng = np.random.default_rng(base.seed)
+    count = int(value) if name == "classes" else 1
+    drawn = tuple(str(label) for label in rng.permutation(others)[:count])
+    if name == "labels":
+        return {"labelled": value, "pollution": 0.0, "anomaly_classes": drawn}
+    if name == "pollution":
+        return {"labelled": 0.05, "pollution": value, "anomaly_classes": drawn}
+    if name == "classes":
+        return {"labelled": 0.05 if drawn else 0.0, "pollution": 0.1, "anomaly_classes": drawn}
+    raise ValueError(f"There is no scenario {name}; choose from {', '.join(SCENARIOS)}.")
+
+
+def _draw(rows: np.ndarray, count: int, what: str, rng: np.random.Generator) -> np.ndarray:
+    if count > len(rows):
+        raise ValueError(
+            f"{count:,} {what} anomalies are asked for, but there are {len(rows):,}; choose a "
+            "smaller share or more classes."
+        )
+    return np.sort(rng.choice(rows, count, replace=False))

@@ -6,24 +6,38 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.objectives import OneClass
+from deepsvdd_core.objectives import Objective
 
+SOUND = "sound"
 SCORING_BATCH = 500  # larger batches are slower on CPUs
 
 
-class EpochReport(NamedTuple):
-    """What one epoch did. auroc is a fraction, None where it is not defined or not measured."""
+class Look(NamedTuple):
+    """How a detector stands, seen on few images.
 
-    stage: str  # "before training", "pre-training" or "training"
+    radius in embedding units, auroc a fraction; None where they are not defined.
+    """
+
+    radius: float | None
+    auroc: float | None
+    health: str = SOUND  # or a sentence on what is wrong
+
+
+class EpochReport(NamedTuple):
+    """What one epoch did. None where a figure is not defined or not measured; see `Look`."""
+
+    stage: str  # "before training", "pre-training", "training" or "fitting"
     epoch: int  # 0 = nothing learned in this stage yet
     epochs: int
     loss: float | None
     radius: float | None
     auroc: float | None
+    health: str = SOUND
 
 
 def nothing() -> None:
@@ -43,6 +57,29 @@ def batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tenso
     return iter(order.split(sizes))
 
 
+def schedule_of(
+    optimiser: torch.optim.Optimizer, epochs: int, experiment: Experiment
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """One tenfold drop of the learning rate, or half a cosine down to zero."""
+    if experiment.decay == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    drop = max(1, round(experiment.milestone * epochs))
+    return torch.optim.lr_scheduler.MultiStepLR(optimiser, [drop], gamma=0.1)
+
+
+def shift_and_mirror(images: Tensor, generator: torch.Generator, most: int = 4) -> Tensor:
+    """Images (N, C, H, W), each moved by up to `most` pixels and mirrored with probability 1/2."""
+    count, _, height, width = images.shape
+    padded = nn.functional.pad(images, [most] * 4).permute(0, 2, 3, 1)
+    top, left = torch.randint(2 * most + 1, (2, count, 1), generator=generator)
+    columns = torch.arange(width).expand(count, width)
+    mirrored = torch.rand(count, 1, generator=generator) < 0.5
+    rows = (torch.arange(height) + top)[:, :, None].to(images.device)
+    columns = (torch.where(mirrored, columns.flip(1), columns) + left)[:, None].to(images.device)
+    which = torch.arange(count, device=images.device)[:, None, None]
+    return padded[which, rows, columns].permute(0, 3, 1, 2)
+
+
 def minimise(
     loss_of: Callable[[Tensor], Tensor],
     modules: list[nn.Module],
@@ -55,15 +92,14 @@ def minimise(
     generator: torch.Generator,
     on_step: Callable[[], None],
 ) -> Iterator[float]:
-    """Adam with one tenfold drop of the learning rate; yields the mean loss of each epoch.
+    """Adam with a decaying learning rate; yields the mean loss of each epoch.
 
     loss_of: index tensor of a batch to its mean loss. on_step is called after every step and may
     raise to stop. Raises ValueError when the loss is no longer finite.
     """
     parameters = [p for module in modules for p in module.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
-    drop = max(1, round(experiment.milestone * epochs))
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, [drop], gamma=0.1)
+    schedule = schedule_of(optimiser, epochs, experiment)
     device = parameters[0].device
     for _ in range(epochs):
         total = torch.zeros((), device=device)
@@ -90,6 +126,12 @@ def embed_all(encoder: nn.Module, inputs: Tensor) -> Tensor:
         return torch.cat([encoder(part) for part in inputs.split(SCORING_BATCH)])
 
 
+def layer_products(experiment: Experiment, device: torch.device) -> torch.autocast:
+    """The context in which layers are computed in the precision of the experiment."""
+    reduced = experiment.precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
+
+
 def pretrain(
     encoder: nn.Module,
     decoder: nn.Module,
@@ -103,7 +145,9 @@ def pretrain(
 
     def reconstruction_error(rows: Tensor) -> Tensor:
         batch = inputs[rows]
-        return (decoder(encoder(batch)) - batch).square().sum(dim=(1, 2, 3)).mean()
+        with layer_products(experiment, batch.device):
+            rebuilt = decoder(encoder(batch))
+        return (rebuilt.float() - batch).square().sum(dim=(1, 2, 3)).mean()
 
     epochs = experiment.pretrain_epochs
     losses = minimise(
@@ -123,26 +167,35 @@ def pretrain(
 
 def train(
     encoder: nn.Module,
-    objective: OneClass,
+    objective: Objective,
     inputs: Tensor,
     semi_labels: Tensor,
     *,
     experiment: Experiment,
     generator: torch.Generator,
-    test_auroc: Callable[[], float | None],
+    look: Callable[[], Look],
     on_step: Callable[[], None] = nothing,
 ) -> Iterator[EpochReport]:
-    """Place the centre, then train the encoder on the objective; the radius follows.
+    """Initialise the objective on what may be normal, then train encoder and objective.
 
-    test_auroc is only shown, never used to choose anything.
+    look: shown after each epoch, never used to choose anything.
     """
     epochs = experiment.epochs
-    objective.initialise(embed_all(encoder, inputs))
-    yield EpochReport("training", 0, epochs, None, float(objective.radius), test_auroc())
+    may_be_normal = inputs[semi_labels >= 0]
+    objective.initialise(embed_all(encoder, may_be_normal))
+    yield EpochReport("training", 0, epochs, None, *look())
+
+    def loss_of(rows: Tensor) -> Tensor:
+        batch = inputs[rows]
+        if experiment.augment:
+            batch = shift_and_mirror(batch, generator)
+        with layer_products(experiment, batch.device):
+            codes = encoder(batch)
+        return objective(codes.float(), semi_labels[rows], batch)
 
     warm_up = min(objective.warm_up, epochs // 2)
     losses = minimise(
-        lambda rows: objective(encoder(inputs[rows]), semi_labels[rows]),
+        loss_of,
         [encoder, objective],
         count=len(inputs),
         epochs=epochs,
@@ -153,6 +206,24 @@ def train(
         on_step=on_step,
     )
     for epoch, loss in enumerate(losses, start=1):
-        if epoch > warm_up:
-            objective.update_radius(embed_all(encoder, inputs))
-        yield EpochReport("training", epoch, epochs, loss, float(objective.radius), test_auroc())
+        if objective.moves_radius and epoch > warm_up:
+            objective.update_radius(embed_all(encoder, may_be_normal))
+        yield EpochReport("training", epoch, epochs, loss, *look())
+
+
+def health(codes: np.ndarray, scores: np.ndarray, center: np.ndarray | None, moved: bool) -> str:
+    """SOUND, or a sentence when a network has collapsed or does not learn.
+
+    codes (N, d) and scores (N,) of different images; center (d,) of a hypersphere that is not
+    trained away from anomalies; moved: whether any weight has changed since the start.
+    """
+    if not moved:
+        return "The weights do not change: nothing is learned."
+    spread = codes.var(axis=0).mean()
+    if not spread > 1e-4 * np.square(codes).mean():
+        return "The network has collapsed: it gives all images the same code."
+    if len(np.unique(scores)) < len(scores) / 2:
+        return f"{len(scores)} images get only {len(np.unique(scores))} different scores."
+    if center is not None and np.abs(center).max() < 1e-2:
+        return "The centre is at the origin, which weights of zero reach for every image."
+    return SOUND

@@ -27,12 +27,11 @@ def warm_up(lane: str) -> None:
 
     if lane == "map":
         points = np.random.default_rng(0).normal(size=(5000, 32)).astype(np.float32)
-        sphere = detectors.Sphere(np.zeros((1, 32), np.float32), np.ones(1))
         for count in (500, 5000):  # UMAP takes another path above 4,096 points
-            pipeline.PROJECTIONS["umap"](points[:count], sphere, 0)
+            pipeline.PROJECTIONS["umap"](points[:count], None, 0)
         return
     choices = Experiment("warm-up", ("0",), pretrain_epochs=1, epochs=1)
-    detector = pipeline.DeepDetector(choices)
+    detector = detectors.build(choices)
     zeros = np.zeros((2, *detector.encoder.input_shape), np.uint8)
     detector.anomaly_score(zeros)
 

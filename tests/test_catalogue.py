@@ -1,11 +1,22 @@
 import pytest
 
-from deepsvdd_core import catalogue, detectors, explainers, networks, objectives, projections
+from deepsvdd_core import (
+    backbones,
+    catalogue,
+    detectors,
+    estimators,
+    explainers,
+    networks,
+    objectives,
+    projections,
+)
 
 TABLES = [
     ("networks", networks.ENCODERS),
     ("objectives", objectives.OBJECTIVES),
     ("detectors", detectors.DETECTORS),
+    ("estimators", estimators.ESTIMATORS),
+    ("backbones", backbones.BACKBONES),
     ("explainers", explainers.EXPLAINERS),
     ("projections", projections.PROJECTIONS),
 ]
@@ -21,3 +32,27 @@ def test_names_are_those_of_the_table(module, table):
 def test_a_missing_table_is_an_error():
     with pytest.raises(KeyError):
         catalogue.names("objectives", "NOTHING")
+
+
+def test_backbones_are_those_of_the_table():
+    assert tuple(backbones.BACKBONES) == catalogue.BACKBONES
+
+
+def test_what_needs_anomalies_is_what_the_objectives_say():
+    needs = [name for name, kind in objectives.OBJECTIVES.items() if kind.needs_anomalies]
+    assert list(catalogue.NEEDS_ANOMALIES) == needs
+
+
+@pytest.mark.parametrize(
+    "method", ["nothing", "one-class@codes", "knn@", "knn@nowhere", "deep", ""]
+)
+def test_an_unknown_method_gets_a_sentence(method):
+    with pytest.raises(ValueError, match="There is no method"):
+        catalogue.choices(method)
+
+
+@pytest.mark.parametrize("method", catalogue.methods())
+@pytest.mark.parametrize("usual", ["mnist-lenet", "fashion-lenet", "cifar-lenet"])
+def test_every_method_has_a_network_that_takes_the_same_images(method, usual):
+    shape = networks.ENCODERS[usual].input_shape
+    assert networks.ENCODERS[catalogue.encoder(method, usual)].input_shape == shape

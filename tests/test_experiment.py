@@ -3,12 +3,16 @@ import json
 
 import pytest
 
+from deepsvdd_core import catalogue
 from deepsvdd_core.experiment import Experiment
 
 OTHER = {
     "dataset": "b",
     "normal_classes": ("1", "2"),
+    "detector": "shallow",
     "objective": "soft-boundary",
+    "estimator": "kde",
+    "features": "codes",
     "encoder": "cifar-lenet",
     "nu": 0.2,
     "pretrain_epochs": 3,
@@ -16,12 +20,21 @@ OTHER = {
     "pretrain_weight_decay": 1e-3,
     "epochs": 3,
     "learning_rate": 1e-3,
+    "decay": "step",
     "milestone": 0.5,
     "batch_size": 64,
     "weight_decay": 1e-3,
     "contrast_normalisation": False,
     "seed": 1,
     "leave_out": "c",
+    "labelled_weight": 2.0,
+    "reconstruction_weight": 0.5,
+    "augment": True,
+    "precision": "bfloat16",
+    "pollution": 0.1,
+    "labelled": 0.05,
+    "anomaly_classes": ("3",),
+    "outlier_exposure": "d",
 }
 
 
@@ -30,6 +43,16 @@ def test_every_choice_changes_the_key():
     base = Experiment("a", ("1",))
     keys = {dataclasses.replace(base, **{name: value}).key for name, value in OTHER.items()}
     assert len(keys | {base.key}) == len(OTHER) + 1
+
+
+def test_the_key_is_that_of_the_choices_that_are_made():
+    """A new kind of choice must not rename old models."""
+    assert Experiment("mnist", ("0",)).key == "ccec975bd7"
+
+
+@pytest.mark.parametrize("method", ["one-class", "kde", "knn@codes", "lof@resnet18"])
+def test_the_name_of_a_method_and_its_choices_belong_together(method):
+    assert Experiment("a", ("1",), **catalogue.choices(method)).method == method
 
 
 def test_it_survives_a_trip_through_json():
@@ -58,6 +81,11 @@ def test_an_unknown_choice_is_refused():
         {"batch_size": 1},
         {"weight_decay": -1.0},
         {"seed": -1},
+        {"decay": "never"},
+        {"precision": "int8"},
+        {"pollution": 0.6},
+        {"labelled": -0.1},
+        {"anomaly_classes": ("1",)},
     ],
 )
 def test_an_impossible_choice_gets_one_sentence(choice):

@@ -5,7 +5,19 @@ from captum.attr import LRP
 from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import nn
 
-from deepsvdd_core.explainers import EXPLAINERS, fold, grad_cam, lrp, lrp_epsilon
+from deepsvdd_core import detectors
+from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.explainers import (
+    EXPLAINERS,
+    fold,
+    grad_cam,
+    lrp,
+    lrp_epsilon,
+    spread,
+    supported,
+)
+from deepsvdd_core.networks import ENCODERS
+from tests.conftest import fitted
 
 
 def inputs_of(detector, images):
@@ -96,7 +108,7 @@ def test_what_the_sum_lacks_went_into_the_constants(detector, digits):
     assert torch.allclose(ours, relevance, rtol=1e-6, atol=1e-9 * float(relevance.abs().max()))
 
 
-@pytest.mark.parametrize("name", EXPLAINERS)
+@pytest.mark.parametrize("name", ["LRP", "Grad-CAM"])
 def test_every_explainer_gives_one_finite_map_per_image_whatever_the_batch(name, detector, digits):
     images = digits.test.images[::200]
     maps = EXPLAINERS[name](detector, images)
@@ -122,6 +134,37 @@ def test_a_patch_far_from_normal_draws_relevance(detector, digits):
 
 def test_explaining_changes_nothing(detector, digits):
     before = detector.anomaly_score(digits.test.images[:5])
-    for explainer in EXPLAINERS.values():
-        explainer(detector, digits.test.images[:5])
+    for name in supported(detector):
+        EXPLAINERS[name](detector, digits.test.images[:5])
     assert np.array_equal(detector.anomaly_score(digits.test.images[:5]), before)
+
+
+def test_what_applies_to_a_detector_is_listed():
+    def made(**choices):
+        return supported(detectors.build(Experiment("a", ("0",), **choices)))
+
+    assert made() == ["LRP", "Grad-CAM"]
+    assert made(objective="fcdd", encoder="fcdd-28") == ["FCDD", "Grad-CAM"]
+    assert made(objective="reconstruction") == ["Grad-CAM"]
+    assert made(detector="shallow") == []
+
+
+@pytest.mark.parametrize("name", ["fcdd-28", "fcdd-32"])
+def test_a_cell_is_spread_over_the_middle_of_its_receptive_field(name):
+    encoder = ENCODERS[name]()
+    height, width = encoder.map_shape
+    cells = torch.zeros(1, height, width)
+    cells[0, 3, 2] = 1
+    full = spread(cells, encoder, encoder.input_shape[1:])[0]
+    assert full.shape == encoder.input_shape[1:]
+    assert full.sum().item() == pytest.approx(1, abs=1e-4)
+    rows, columns = (torch.arange(n, dtype=torch.float32) for n in full.shape)
+    center = ((full.sum(1) * rows).sum().item(), (full.sum(0) * columns).sum().item())
+    assert center == pytest.approx((3 * 4 + 1.5, 2 * 4 + 1.5), abs=1e-2)
+
+
+def test_lrp_of_several_spheres_explains_the_nearest(digits, zero_task):
+    detector = fitted(zero_task, objective="multi-sphere", epochs=2)
+    images = digits.test.images[:6]
+    maps = lrp(detector, images)
+    assert maps.shape == (6, 28, 28) and np.isfinite(maps).all() and np.abs(maps).max() > 0

@@ -10,6 +10,10 @@ PARAMETERS = {
     "mnist-lenet": 25 * 8 + 25 * 8 * 4 + 196 * 32,
     "fashion-lenet": 25 * 16 + 25 * 16 * 32 + 1568 * 64 + 64 * 32,
     "cifar-lenet": 75 * 32 + 25 * 32 * 64 + 25 * 64 * 128 + 2048 * 128,
+    # Convolutions and dense layers with biases, and two numbers per channel of batch norm.
+    "cifar-lenet-512": 76 * 32 + 801 * 64 + 1601 * 128 + 2049 * 512 + 513 * 256 + 2 * 736,
+    "fcdd-28": 413_441,  # of the authors' code, as the next
+    "fcdd-32": 1_185_281,
 }
 MNIST_EXTREMES = [  # of the authors' code, digits 0 to 9
     (-0.88266, 9.00155),
@@ -26,13 +30,35 @@ MNIST_EXTREMES = [  # of the authors' code, digits 0 to 9
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_encoders_have_the_parameters_of_the_thesis_and_no_bias(name):
+def test_encoders_have_the_parameters_of_the_thesis(name):
     encoder = ENCODERS[name]()
     assert sum(p.numel() for p in encoder.parameters()) == PARAMETERS[name]
-    assert not [key for key, _ in encoder.named_parameters() if "bias" in key]
+    has_bias = bool([key for key, _ in encoder.named_parameters() if "bias" in key])
+    assert has_bias == encoder.has_bias
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", [n for n, kind in ENCODERS.items() if kind.has_bias])
+def test_codes_have_the_promised_length(name):
+    encoder = ENCODERS[name]()
+    assert encoder(torch.rand(3, *encoder.input_shape)).shape == (3, encoder.embedding_dim)
+    assert encoder.decoder() is None
+
+
+@pytest.mark.parametrize("name", ["fcdd-28", "fcdd-32"])
+def test_a_cell_sees_its_receptive_field_alone(name):
+    encoder = ENCODERS[name]().eval()
+    size, stride, rows = encoder.receptive_field, encoder.stride, encoder.map_shape[0]
+    images = torch.rand(1, *encoder.input_shape, requires_grad=True)
+    cells = encoder(images).reshape(encoder.map_shape)
+    middle = rows // 2
+    cells[middle, middle].backward()
+    seen = torch.nonzero(images.grad[0].abs().sum(dim=(0, 1))).squeeze(1)
+    begin = middle * stride - (size - stride) // 2
+    assert seen.min() >= begin and seen.max() < begin + size
+    assert seen.max() - seen.min() + 1 >= size - 2 * stride  # max-pooling leaves some out
+
+
+@pytest.mark.parametrize("name", [n for n, kind in ENCODERS.items() if not kind.has_bias])
 def test_decoders_mirror_encoders(name):
     encoder = ENCODERS[name]()
     images = torch.rand(3, *encoder.input_shape)
@@ -87,6 +113,6 @@ def test_constants_of_mnist_are_those_of_the_authors_code(full_mnist, digit):
 
 
 def test_batch_norm_keeps_no_shift_of_its_own():
-    for encoder in ENCODERS.values():
+    for encoder in [kind for kind in ENCODERS.values() if not kind.has_bias]:
         norms = [m for m in encoder() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
         assert norms and all(not norm.affine and norm.eps == 1e-4 for norm in norms)

@@ -1,66 +1,184 @@
+import numpy as np
 import pytest
 import torch
 
-from deepsvdd_core.objectives import OBJECTIVES, OneClass, SoftBoundary
+from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.objectives import OBJECTIVES
 
 CODES = torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0], [6.0, 8.0]])
-LABELS = torch.zeros(4, dtype=torch.int64)
+UNLABELLED = torch.zeros(4, dtype=torch.int64)
+LABELLED = torch.tensor([0, 1, 0, -1])
+NOTHING = torch.zeros(4, 1, 1, 1)
+WITH_RADIUS = ("one-class", "soft-boundary", "multi-sphere", "deep-sad")
+RADIAL = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared")
 
 
-def at_origin(objective):
+def make(name, dimension=2, **choices):
+    return OBJECTIVES[name](dimension, Experiment("a", ("0",), objective=name, **choices))
+
+
+def at_origin(name, **choices):
+    objective = make(name, **choices)
     objective.center.zero_()
     return objective
 
 
 def test_one_class_scores_the_squared_distance():
-    objective = at_origin(OneClass(2, nu=0.1))
+    objective = at_origin("one-class")
     assert objective.anomaly_score(CODES).tolist() == [25, 1, 0, 100]
-    assert objective(CODES, LABELS) == 126 / 4
+    assert objective(CODES, UNLABELLED, NOTHING) == 126 / 4
 
 
 def test_soft_boundary_pays_for_radius_and_outside():
-    objective = at_origin(SoftBoundary(2, nu=0.5))
+    objective = at_origin("soft-boundary", nu=0.5)
     objective.radius.fill_(5.0)
     assert objective.anomaly_score(CODES).tolist() == [0, -24, -25, 75]
-    assert objective(CODES, LABELS) == 25 + 75 / 4 / 0.5
+    assert objective(CODES, UNLABELLED, NOTHING) == 25 + 75 / 4 / 0.5
     assert objective.threshold == 0
 
 
-def test_no_coordinate_of_the_centre_is_near_zero():
-    objective = OneClass(4, nu=0.1)
+def test_deep_sad_inverts_the_distance_of_known_anomalies():
+    objective = at_origin("deep-sad", labelled_weight=2.0)
+    expected = (25 + 2 * 1 + 0 + 2 / 100) / 4
+    assert float(objective(CODES, LABELLED, NOTHING)) == pytest.approx(expected, rel=1e-5)
+    unlabelled = objective(CODES, UNLABELLED, NOTHING)
+    assert unlabelled == at_origin("one-class")(CODES, UNLABELLED, NOTHING)
+
+
+def test_hsc_is_cross_entropy_of_a_radial_probability():
+    objective = make("hsc")
+    h = np.sqrt(np.array([25, 1, 0, 100]) + 1) - 1
+    expected = (h[0] + h[1] + h[2] - np.log(1 - np.exp(-h[3]))) / 4
+    assert float(objective(CODES, LABELLED, NOTHING)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("hsc", [np.sqrt(26) - 1, np.sqrt(101) - 1]),
+        ("hsc-l1", [7, 14]),
+        ("hsc-l2", [5, 10]),
+        ("hsc-squared", [25, 100]),
+    ],
+)
+def test_the_four_radial_norms(name, expected):
+    assert np.allclose(make(name).anomaly_score(CODES[[0, 3]]), expected)
+
+
+@pytest.mark.parametrize("name", RADIAL)
+def test_radial_losses_are_finite_at_both_ends(name):
+    far = torch.tensor([[0.0, 0.0], [1e4, 1e4]], requires_grad=True)
+    loss = make(name)(far, torch.tensor([-1, -1]), NOTHING[:2])
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(far.grad).all() or name == "hsc-l2"  # a norm has no gradient at 0
+
+
+@pytest.mark.parametrize("name", ["hsc", "hsc-l2", "hsc-squared"])
+def test_the_sphere_of_a_radial_score_is_where_it_equals_the_threshold(name):
+    objective = make(name, dimension=8)
+    codes = torch.randn(500, 8, generator=torch.Generator().manual_seed(0))
+    scores = objective.anomaly_score(codes.double()).numpy()
+    objective.settle(scores, codes)
+    norms = np.linalg.norm(codes.double().numpy(), axis=1)
+    outside = norms > objective.sphere.radii[0] * (1 + 1e-12)
+    assert np.array_equal(outside, scores > objective.threshold)
+    assert outside.mean() == 0.1
+
+
+def test_fcdd_averages_a_radial_score_over_cells():
+    cells = torch.tensor([[0.0, np.sqrt(3.0)]])
+    assert float(make("fcdd").anomaly_score(cells)) == pytest.approx(0.5)
+
+
+def test_supervised_is_binary_cross_entropy():
+    objective = make("supervised")
+    torch.nn.init.zeros_(objective.head.weight)
+    torch.nn.init.zeros_(objective.head.bias)
+    assert objective(CODES, LABELLED, NOTHING).item() == pytest.approx(np.log(2))
+
+
+def constant_decoder(value):
+    return lambda codes: torch.full((len(codes), 1, 2, 2), value)
+
+
+def test_reconstruction_sums_squared_errors_over_pixels():
+    objective = make("reconstruction")
+    objective.decoder = constant_decoder(0.5)
+    inputs = torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2) / 2])
+    assert objective.anomaly_score(CODES[:2], inputs).tolist() == [1, 0]
+    assert objective(CODES[:2], UNLABELLED[:2], inputs) == 0.5
+
+
+def test_hybrid_adds_a_share_of_the_reconstruction_error():
+    objective = at_origin("hybrid", reconstruction_weight=0.1)
+    objective.decoder = constant_decoder(0.5)
+    inputs = torch.zeros(4, 1, 2, 2)
+    assert np.allclose(objective.anomaly_score(CODES, inputs), [25.1, 1.1, 0.1, 100.1])
+
+
+def test_multi_sphere_finds_separate_clusters_and_measures_to_the_nearest():
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(2, 100, 2, generator=generator) * 0.1
+    codes = (codes + torch.tensor([[5.0, 5.0], [-5.0, -5.0]])[:, None]).reshape(-1, 2)
+    objective = make("multi-sphere")
+    objective.initialise(codes)
+    objective.update_radius(codes)
+    centers = objective.sphere.centers
+    assert len(centers) >= 2 and {tuple(np.sign(center)) for center in centers} == {
+        (-1, -1),
+        (1, 1),
+    }
+    assert objective.sphere.radii.max() < 0.5
+    between = torch.zeros(1, 2)
+    assert objective.anomaly_score(between) > 40
+    assert (objective.anomaly_score(codes) > objective.threshold).float().mean() <= 0.1
+
+
+def test_multi_sphere_with_one_cluster_is_soft_boundary():
+    codes = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
+    multi, soft = (make(name, 8) for name in ("multi-sphere", "soft-boundary"))
+    for objective in (multi, soft):
+        objective.initialise(codes)
+        objective.update_radius(codes)
+    assert multi.sphere.centers.shape == (1, 8)
+    assert np.allclose(multi.anomaly_score(codes), soft.anomaly_score(codes), atol=1e-6)
+    both = [float(o(codes, UNLABELLED[:2], NOTHING[:2])) for o in (multi, soft)]
+    assert both[0] == pytest.approx(both[1])
+
+
+@pytest.mark.parametrize("name", ["one-class", "soft-boundary", "deep-sad"])
+def test_no_coordinate_of_the_centre_is_near_zero(name):
+    objective = make(name, 4)
     objective.initialise(torch.tensor([[0.05, -0.05, 0.0, 2.0], [0.05, -0.05, 0.0, 4.0]]))
     assert torch.allclose(objective.center, torch.tensor([0.1, -0.1, 0.1, 3.0]))
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", WITH_RADIUS)
 @pytest.mark.parametrize("nu", [0.01, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("count", [2, 57, 1000])
 def test_at_most_nu_of_the_training_images_lie_outside(name, nu, count):
     codes = torch.randn(count, 8, generator=torch.Generator().manual_seed(count))
-    objective = OBJECTIVES[name](8, nu=nu)
+    objective = make(name, 8, nu=nu)
     objective.initialise(codes)
-    objective.update_radius(codes)
+    objective.settle(objective.anomaly_score(codes.double()).numpy(), codes)
     scores = objective.anomaly_score(codes.double())
     outside = float((scores > objective.threshold).double().mean())
+    clusters = len(objective.sphere.radii)
     assert outside <= nu
-    assert outside >= nu - 1 / count or nu == 1.0
-
-
-@pytest.mark.parametrize("name", OBJECTIVES)
-@pytest.mark.parametrize("nu", [0.0, -0.1, 1.5, float("nan")])
-def test_an_impossible_nu_is_refused(name, nu):
-    with pytest.raises(ValueError, match=r"nu must lie in \(0, 1\]"):
-        OBJECTIVES[name](2, nu=nu)
+    assert outside >= nu - clusters / count or nu == 1.0
 
 
 def test_soft_boundary_starts_without_a_radius():
-    objective = SoftBoundary(2, nu=0.1)
+    objective = make("soft-boundary")
     objective.initialise(CODES)
     assert objective.radius == 0
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", [*WITH_RADIUS, *RADIAL])
 def test_a_code_farther_from_the_centre_is_stranger(name):
-    objective = at_origin(OBJECTIVES[name](2, nu=0.1))
+    objective = make(name)
+    if name in WITH_RADIUS:
+        objective.center.zero_()
     scores = objective.anomaly_score(torch.tensor([[1.0, 0.0], [0.0, 2.0], [-3.0, 0.0]]))
     assert scores.diff().min() > 0

@@ -13,7 +13,7 @@ from deepsvdd_core import jobs, library
 from deepsvdd_core.experiment import Experiment
 from tests.server import ROOT
 
-PAGES = ("start", "train", "explore", "explain", "models")
+PAGES = ("start", "train", "explore", "explain", "compare", "models")
 TINY = {"pretrain_epochs": 0, "epochs": 1}
 
 
@@ -136,14 +136,49 @@ def test_a_model_that_is_not_there_gets_a_sentence():
 
 def test_training_from_the_page_ends_in_the_library():
     app = visit("train", data="mnist-sample")
-    app.number_input(key="pretrain-epochs").set_value(1)
-    app.number_input(key="epochs").set_value(3)
+    app.number_input(key="pretrain-epochs-live").set_value(1)
+    app.number_input(key="epochs-live").set_value(3)
     settle(next(b for b in app.button if b.label == "Train").click().run())
     assert "Finished" in texts(app)
     assert "AUROC before any training" in texts(app)
     assert len(app.get("plotly_chart")) == 3
     job = jobs.engine().jobs[app.query_params["job"]]
     assert library.find(job.model)
+
+
+def test_an_objective_that_needs_anomalies_asks_for_them():
+    app = visit("train", data="mnist-sample")
+    app.selectbox(key="method").set_value("hsc").run()
+    assert "hsc learns from known anomalies" in texts(app)
+    train = next(b for b in app.button if b.label == "Train")
+    assert train.disabled
+    app.selectbox(key="exposure-mnist-sample").set_value("fashion-mnist-sample").run()
+    assert not next(b for b in app.button if b.label == "Train").disabled
+
+
+def test_a_model_without_a_sphere_is_explored_and_says_what_it_cannot_show():
+    model = trained(detector="shallow", estimator="isolation-forest")
+    app = visit("explore", model=model, data="mnist-sample")
+    assert "no hypersphere to show" in texts(app)
+    assert len(app.metric) == 4 and len(app.get("bidi_component")) == 4
+    app = visit("explain", model=model, data="mnist-sample")
+    assert "There is no explanation for isolation-forest yet" in app.error[0].value
+
+
+def test_an_autoencoder_is_explained_by_what_applies_to_it():
+    model = trained(objective="reconstruction")
+    app = visit("explain", model=model, data="mnist-sample")
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_compare_measures_a_missing_cell_and_keeps_it():
+    app = visit("compare")
+    app.selectbox(key="measure-data").set_value("mnist-sample").run()
+    app.multiselect(key="measure-methods").set_value(["isolation-forest"]).run()
+    settle(next(b for b in app.button if b.label == "Measure").click().run())
+    app = visit("compare", data="mnist-sample")
+    assert "isolation-forest" in str(app.dataframe[0].value)
+    assert len(app.get("plotly_chart")) == 3
 
 
 def test_a_training_nobody_knows_gets_a_sentence():
@@ -154,8 +189,8 @@ def test_a_training_nobody_knows_gets_a_sentence():
     ("field", "value", "sentence"),
     [
         ("nu", 0.0, "nu must lie in (0, 1], got 0.0;"),
-        ("epochs", 0, "epochs must lie in [1, 10,000], got 0;"),
-        ("learning-rate", 0.0, "learning_rate must lie in (0, 1], got 0.0;"),
+        ("epochs-live", 0, "epochs must lie in [1, 10,000], got 0;"),
+        ("learning-rate-live", 0.0, "learning_rate must lie in (0, 1], got 0.0;"),
     ],
 )
 def test_an_impossible_choice_gets_a_sentence_and_no_training(field, value, sentence):
@@ -201,8 +236,8 @@ def test_an_unreadable_image_is_named_skipped_and_counted(home):
     (home / "data" / "tiles" / "test" / "bad" / "broken.png").write_bytes(b"not an image")
     app = visit("train", data="tiles")
     app.multiselect[0].set_value(["good"])
-    app.number_input(key="pretrain-epochs").set_value(0)
-    app.number_input(key="epochs").set_value(1).run()
+    app.number_input(key="pretrain-epochs-live").set_value(0)
+    app.number_input(key="epochs-live").set_value(1).run()
     settle(next(b for b in app.button if b.label == "Train").click().run())
     model = jobs.engine().jobs[app.query_params["job"]].model
     app = visit("explore", model=model, data="tiles")

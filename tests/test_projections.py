@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from deepsvdd_core.detectors import Sphere
-from deepsvdd_core.projections import PROJECTIONS, distances, pca, radial
+from deepsvdd_core.objectives import Sphere
+from deepsvdd_core.projections import PROJECTIONS, distances, nearest_sphere, pca, radial
 
 RNG = np.random.default_rng(0)
 EMBEDDINGS = RNG.normal(size=(60, 8)).astype(np.float32)
@@ -47,3 +47,12 @@ def test_every_projection_gives_the_same_finite_plane_twice(name, count):
     assert maps[0].shape == (count, 2)
     assert np.isfinite(maps[0]).all()
     assert np.array_equal(maps[0], maps[1])
+
+
+def test_of_several_spheres_the_nearest_surface_counts():
+    sphere = Sphere(np.array([[0.0, 0.0], [10.0, 0.0]], np.float32), np.array([1.0, 8.0]))
+    points = np.array([[0.5, 0.0], [4.0, 0.0], [20.0, 0.0]], np.float32)
+    assert nearest_sphere(points, sphere).tolist() == [0, 1, 1]
+    assert distances(points, sphere).tolist() == [0.5, 6, 10]
+    lengths = np.linalg.norm(radial(points, sphere), axis=1)
+    assert np.allclose(lengths, [0.5, 6 / 8, 10 / 8])

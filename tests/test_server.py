@@ -7,7 +7,7 @@ import pytest
 from tests.server import Visit, elements, server
 
 PAGES = {"": "Deep SVDD Explorer"} | {
-    name: name.capitalize() for name in ("train", "explore", "explain", "models")
+    name: name.capitalize() for name in ("train", "explore", "explain", "compare", "models")
 }
 
 
@@ -21,7 +21,7 @@ def test_a_page_opened_first_by_its_own_link_is_complete(page, tmp_path):
     assert elements(messages, "heading")[0].body == PAGES[page]
     navigation = next(m.navigation for m in messages if m.WhichOneof("type") == "navigation")
     titles = [listed.page_name for listed in navigation.app_pages]
-    assert titles == ["Start", "Train", "Explore", "Explain", "Models"]
+    assert titles == ["Start", "Train", "Explore", "Explain", "Compare", "Models"]
 
 
 @pytest.fixture(scope="module")

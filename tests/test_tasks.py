@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from deepsvdd_core.datasets import DataSet, ImageSet
-from deepsvdd_core.tasks import one_vs_rest
+from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.tasks import SCENARIOS, expose, one_vs_rest, reshape, scenario
 
 
 def images(*labels: int) -> ImageSet:
@@ -48,3 +49,75 @@ def test_images_of_another_set_can_be_left_out():
 def test_what_cannot_be_learned_gets_a_sentence(train, test, normal, sentence):
     with pytest.raises(ValueError, match=sentence):
         one_vs_rest(DataSet("d", images(*train), images(*test)), normal)
+
+
+def many(per_class: int = 100) -> DataSet:
+    labels = [0] * per_class + [1] * per_class + [2] * per_class
+    return DataSet("d", images(*labels), images(0, 1, 2))
+
+
+def test_shares_of_pollution_and_labels_hold_at_once():
+    task = one_vs_rest(many(), ("a",), pollution=0.2, labelled=0.1, seed=3)
+    unlabelled = task.semi_labels == 0
+    truth = many().train.labels[task.train_indices]
+    assert (truth[unlabelled] == 0).sum() == 100
+    assert (truth[unlabelled] != 0).mean() == pytest.approx(0.2)
+    assert (truth[~unlabelled] != 0).all()
+    assert (~unlabelled).mean() == pytest.approx(0.1, abs=0.005)
+    assert len(set(task.train_indices)) == len(task.train_indices)
+
+
+def test_labelled_anomalies_come_from_the_named_classes():
+    task = one_vs_rest(many(), ("a",), pollution=0.1, labelled=0.2, anomaly_classes=("c",))
+    truth = many().train.labels[task.train_indices]
+    assert set(truth[task.semi_labels < 0]) == {2}
+    assert set(truth[task.semi_labels == 0]) == {0, 1, 2}
+
+
+def test_the_seed_decides_what_is_drawn():
+    first, again, other = (
+        one_vs_rest(many(), ("a",), labelled=0.1, seed=seed).train_indices for seed in (0, 0, 1)
+    )
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("asked", [{"pollution": 0.5}, {"labelled": 0.5}])
+def test_more_anomalies_than_there_are_get_a_sentence(asked):
+    few = DataSet("d", images(*[0] * 50, 1), images(0, 1, 2))
+    with pytest.raises(ValueError, match="anomalies are asked for, but there are 1; choose"):
+        one_vs_rest(few, ("a",), **asked)
+
+
+def test_outlier_exposure_adds_known_anomalies_in_the_shape_of_the_task():
+    task = one_vs_rest(many(), ("a",))
+    colour = np.zeros((500, 3, 4, 4), np.uint8)
+    colour[:, 1] = 255  # green, luminance 150
+    exposed = expose(task, images()._replace(images=colour, labels=np.zeros(500, np.int64)))
+    added = exposed.train_images[exposed.semi_labels < 0]
+    assert added.shape == (100, 1, 2, 2) and set(added.ravel()) == {150}
+    assert (exposed.train_indices[exposed.semi_labels < 0] == -1).all()
+
+
+def test_grey_becomes_colour_and_is_enlarged():
+    grey = np.arange(4, dtype=np.uint8).reshape(1, 1, 2, 2)
+    colour = reshape(grey, (3, 4, 4))
+    assert colour.shape == (1, 3, 4, 4) and (colour[:, 0] == colour[:, 2]).all()
+    assert reshape(grey, (1, 2, 2)) is grey
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenarios_draw_classes_by_seed_and_make_experiments(name):
+    base = Experiment("d", ("a",))
+    value = {"labels": 0.05, "pollution": 0.1, "classes": 2}[name]
+    choices = scenario(name, value, ("a", "b", "c"), base)
+    assert Experiment("d", ("a",), **choices).anomaly_classes
+    assert len(choices["anomaly_classes"]) == (2 if name == "classes" else 1)
+    drawn = {
+        scenario(name, value, ("a", *"bcdefgh"), Experiment("d", ("a",), seed=s))["anomaly_classes"]
+        for s in range(5)
+    }
+    assert len(drawn) > 1
+
+
+def test_no_class_means_no_labels():
+    assert scenario("classes", 0, ("a", "b"), Experiment("d", ("a",)))["labelled"] == 0

@@ -3,10 +3,23 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from deepsvdd_core.detectors import DeepDetector
-from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.training import batches, minimise
+from deepsvdd_core.experiment import SCHEDULES, Experiment
+from deepsvdd_core.networks import MnistLeNet
+from deepsvdd_core.objectives import OBJECTIVES
+from deepsvdd_core.training import (
+    SOUND,
+    Look,
+    batches,
+    embed_all,
+    health,
+    minimise,
+    schedule_of,
+    shift_and_mirror,
+    train,
+)
 from tests.conftest import fitted
 
 
@@ -31,6 +44,7 @@ def test_reports_name_each_stage_and_epoch(zero_task):
         ("pre-training", 2, 2),
         *(("training", epoch, 4) for epoch in range(5)),
     ]
+    assert {report.health for report in reports} == {SOUND}
 
 
 def test_losses_fall(zero_task):
@@ -81,7 +95,7 @@ def test_training_stops_when_a_step_says_so(zero_task):
 
 
 def test_a_loss_that_is_no_number_ends_in_a_sentence():
-    layer = torch.nn.Linear(2, 1)
+    layer = nn.Linear(2, 1)
     losses = minimise(
         lambda rows: layer.weight.sum() * math.nan,
         [layer],
@@ -102,3 +116,103 @@ def test_the_radius_of_soft_boundary_follows_after_the_warm_up(zero_task):
     radii = [report.radius for report in reports if report.stage == "training"]
     assert radii[:3] == [0, 0, 0]  # at the start and in the first half of four epochs
     assert min(radii[3:]) > 0
+
+
+def rates(**choices):
+    optimiser = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = schedule_of(optimiser, 6, Experiment("a", ("0",), **choices))
+    values = []
+    for _ in range(6):
+        values.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    return values
+
+
+def test_the_learning_rate_drops_once_or_follows_half_a_cosine():
+    assert rates(milestone=0.5) == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1])
+    expected = [(1 + math.cos(math.pi * epoch / 6)) / 2 for epoch in range(6)]
+    assert rates(decay="cosine") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_named_schedule_makes_an_experiment(name):
+    assert Experiment("a", ("0",), **SCHEDULES[name]).epochs > 0
+
+
+def test_shifting_moves_every_image_by_itself_and_loses_nothing_in_the_middle():
+    images = torch.zeros(64, 2, 12, 12)
+    images[:, 0, 6, 5] = 1
+    images[:, 1, 6, 5] = 2
+    moved = shift_and_mirror(images, torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape
+    assert torch.equal(moved.sum(dim=(2, 3)), images.sum(dim=(2, 3)))
+    places = moved[:, 0].flatten(1).argmax(dim=1)
+    assert len(places.unique()) > 20
+    assert torch.equal(places, moved[:, 1].flatten(1).argmax(dim=1))
+
+
+def test_bfloat16_trains_a_similar_model(zero_task):
+    both = [
+        fitted(zero_task, precision=name, epochs=3).anomaly_score(zero_task.test_images)
+        for name in ("float32", "bfloat16")
+    ]
+    assert not np.array_equal(*both)
+    assert np.corrcoef(*both)[0, 1] > 0.95
+
+
+CODES = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
+SCORES = np.square(CODES).sum(axis=1)
+CENTER = np.ones(8)
+
+
+@pytest.mark.parametrize(
+    ("codes", "scores", "center", "moved", "sentence"),
+    [
+        (CODES, SCORES, CENTER, True, SOUND),
+        (CODES, SCORES, None, True, SOUND),
+        (np.ones_like(CODES), SCORES, CENTER, True, "has collapsed"),
+        (np.ones_like(CODES) + 1e-5 * CODES, SCORES, CENTER, True, "has collapsed"),
+        (np.zeros_like(CODES), SCORES, CENTER, True, "has collapsed"),
+        (CODES, np.ones(50), CENTER, True, "50 images get only 1 different scores"),
+        (CODES, SCORES, 0 * CENTER, True, "centre is at the origin"),
+        (CODES, SCORES, CENTER, False, "weights do not change"),
+    ],
+)
+def test_health_names_what_is_wrong(codes, scores, center, moved, sentence):
+    assert sentence in health(codes, scores, center, moved)
+
+
+def test_a_network_with_biases_collapses_and_is_caught(zero_task):
+    """Thesis Proposition 2: with a bias the loss goes to zero and all codes become equal."""
+    experiment = Experiment("a", ("0",), epochs=200, learning_rate=0.03, decay="cosine")
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.AvgPool2d(14), nn.Flatten(), nn.Linear(4, 8))
+    objective = OBJECTIVES["one-class"](8, experiment)
+    inputs = torch.from_numpy(zero_task.train_images).float() / 255
+
+    def look() -> Look:
+        codes = embed_all(encoder, inputs[:100])
+        scores = objective.anomaly_score(codes).numpy()
+        return Look(None, None, health(codes.numpy(), scores, objective.center.numpy(), True))
+
+    reports = list(
+        train(
+            encoder,
+            objective,
+            inputs,
+            torch.zeros(len(inputs), dtype=torch.int64),
+            experiment=experiment,
+            generator=torch.Generator().manual_seed(0),
+            look=look,
+        )
+    )
+    assert reports[0].health == SOUND
+    assert "collapsed" in reports[-1].health
+    assert reports[-1].loss < 1e-2 * reports[1].loss
+
+
+def test_the_lenet_without_biases_does_not(zero_task):
+    reports, detector = history(zero_task, epochs=20, learning_rate=0.01)
+    assert isinstance(detector.encoder, MnistLeNet)
+    assert reports[-1].health == SOUND

@@ -47,8 +47,9 @@ Splits = tuple[ImageSet, ImageSet, tuple[str, ...]]
 class Source:
     """What is known of a data set before it is loaded.
 
-    files: where its bytes lie; read(progress) gives both splits and notes; sample: the bundled
-    data set to offer where this one cannot be had; slow: reading takes longer than a page may.
+    files: where its bytes lie; read(progress) gives both splits and notes; encoder and
+    contrast_normalisation: what suits it; sample: the bundled data set to offer where this one
+    cannot be had; slow: reading takes longer than a page may.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Source:
     files: Callable[[], list[Path]]
     read: Callable[[Progress], Splits]
     sample: str | None = None
+    contrast_normalisation: bool = True
     slow: bool = True
 
 

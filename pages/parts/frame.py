@@ -8,6 +8,7 @@ START = "pages/start.py"
 TRAIN = "pages/train.py"
 EXPLORE = "pages/explore.py"
 EXPLAIN = "pages/explain.py"
+COMPARE = "pages/compare.py"
 MODELS = "pages/models.py"
 
 
@@ -18,6 +19,7 @@ def listed() -> list[st.Page]:
         st.Page(TRAIN, title="Train", icon=":material/model_training:"),
         st.Page(EXPLORE, title="Explore", icon=":material/blur_circular:"),
         st.Page(EXPLAIN, title="Explain", icon=":material/search_insights:"),
+        st.Page(COMPARE, title="Compare", icon=":material/leaderboard:"),
         st.Page(MODELS, title="Models", icon=":material/inventory_2:"),
     ]
 

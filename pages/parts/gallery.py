@@ -47,10 +47,10 @@ def _item(subject: Subject, row: int) -> dict[str, object]:
     score = subject.scores[row]
     outside = score > subject.threshold
     name = subject.class_names[subject.labels[row]]
-    place = "outside" if outside else "inside"
+    place = "above" if outside else "below"
     return {
         "id": row,
         "caption": f"{score:.3g}",
-        "label": f"{name}, image {row}, score {score:.3g}, {place} the sphere",
-        "side": place,
+        "label": f"{name}, image {row}, score {score:.3g}, {place} the threshold",
+        "side": "outside" if outside else "inside",
     }

@@ -51,7 +51,8 @@ def show(subject: Subject, row: int, place: int, arrays: Arrays) -> None:
         f"(threshold {threshold:.4g}). Place {place + 1:,} of {len(subject.scores):,} from the "
         "strangest."
     )
-    explainers = catalogue.names("explainers", "EXPLAINERS")
+    summaries = catalogue.names("explainers", "EXPLAINERS")
+    explainers = {name: text for name, text in summaries.items() if name in arrays}
     columns = st.columns(1 + len(explainers))
     with columns[0]:
         st.markdown("**Image**")

@@ -31,6 +31,7 @@ def ask_why(subject: Subject, row: int) -> None:
 def legend() -> None:
     """What the frames and numbers of a gallery mean."""
     st.caption(
-        "Number: anomaly score (squared embedding distance; higher is stranger). "
-        "Blue frame: inside the sphere; orange frame: outside. Click an image to see why."
+        "Number: anomaly score, higher is stranger (a squared embedding distance for models with a "
+        "sphere). Blue frame: below the threshold, inside the sphere; orange frame: above, "
+        "outside. Click an image to see why."
     )

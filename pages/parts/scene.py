@@ -13,6 +13,12 @@ NO_BAR = {"displaylogo": False}
 
 def radial(subject: Subject) -> None:
     """Distances to the centre are exact; the hypersphere is a circle of radius 1."""
+    if not subject.has_sphere:
+        st.info(
+            "This model's score is no distance to a centre, so it has no hypersphere to show; "
+            "choose the UMAP."
+        )
+        return
     _clickable(
         subject,
         figures.radial_map(subject.view["radial"], subject.is_anomaly, subject.scores),

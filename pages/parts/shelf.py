@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from deepsvdd_core import jobs, library
+from deepsvdd_core.experiment import Experiment
 from pages.parts import frame
 from pages.parts.subject import choose, start_model, title
 from pages.parts.training import save_again
@@ -27,7 +28,7 @@ def table() -> None:
         pd.DataFrame([_row(entry) for entry in library.entries()]),
         hide_index=True,
         column_config={"AUROC": st.column_config.NumberColumn(format="percent")},
-        alt="Table of all models with their data set, normal classes, objective and AUROC.",
+        alt="Table of all models with their data set, normal classes, method and AUROC.",
     )
 
 
@@ -36,7 +37,7 @@ def _row(entry: library.ModelEntry) -> dict[str, object]:
     return {
         "Data set": choices["dataset"],
         "Normal": ", ".join(choices["normal_classes"]),
-        "Objective": choices["objective"],
+        "Method": Experiment.from_dict(choices).method,
         "AUROC": provenance.get("auroc"),
         "Created (UTC)": provenance.get("created", ""),
         "Size (kB)": round(entry.path.stat().st_size / 1000),

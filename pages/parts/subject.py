@@ -37,6 +37,11 @@ class Subject(NamedTuple):
         return self.view["scores"]
 
     @property
+    def has_sphere(self) -> bool:
+        """Whether the score is a distance to a centre."""
+        return "radial" in self.view
+
+    @property
     def threshold(self) -> float:
         return float(self.view["threshold"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from deepsvdd_core import catalogue, datasets, figures, jobs
-from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.experiment import SCHEDULES, Experiment
 from pages.parts import frame
 from pages.parts.scene import NO_BAR
 from pages.parts.subject import choose
@@ -32,26 +32,69 @@ def choose_experiment() -> Experiment | None:
         persist_state="session",
         help="Only these are trained on; every other class counts as anomalous.",
     )
-    objectives = catalogue.names("objectives", "OBJECTIVES")
-    objective = st.selectbox(
-        "Objective", objectives, key="objective", persist_state="session", help=_list(objectives)
-    )
-    st.caption(objectives[objective])
+    method = _method()
     with st.expander("Schedule and details"):
-        choices = _details()
+        choices = _details(source)
+    with st.expander("Known anomalies and pollution"):
+        choices |= _anomalies(name, source.class_names, normal)
+    if method in catalogue.NEEDS_ANOMALIES and not (
+        choices["labelled"] or choices["outlier_exposure"]
+    ):
+        st.warning(
+            f"{method} learns from known anomalies; open “Known anomalies and pollution” and "
+            "choose a data set for outlier exposure or a share of labelled anomalies."
+        )
+        return None
     try:
         return Experiment(
-            name, tuple(normal), objective=objective, encoder=source.encoder, **choices
+            name,
+            tuple(normal),
+            **catalogue.choices(method),
+            encoder=catalogue.encoder(method, source.encoder),
+            **choices,
         )
     except ValueError as error:
         st.warning(str(error))
         return None
 
 
-def _details() -> dict[str, object]:
+def _method() -> str:
+    """Menus for the method and, for a shallow one, what it looks at."""
+    methods = catalogue.methods()
+    method = st.selectbox(
+        "Method", methods, key="method", persist_state="session", help=_list(methods)
+    )
+    st.caption(methods[method])
+    if method not in catalogue.names("estimators", "ESTIMATORS"):
+        return method
+    seen = st.selectbox(
+        "It looks at",
+        catalogue.features(),
+        key="features",
+        persist_state="session",
+        help="pixels; codes of a Deep SVDD trained first; or features of a network trained on "
+        "ImageNet (the weights of resnet18 and vgg16 are downloaded when first used).",
+    )
+    return method if seen == "pixels" else f"{method}@{seen}"
+
+
+def _details(source: datasets.Source) -> dict[str, object]:
     kept = {"persist_state": "session"}
     default = Experiment("any", ("any",))
+    schedule = st.segmented_control(
+        "Schedule",
+        list(SCHEDULES),
+        default="live",
+        required=True,
+        key="schedule",
+        help="live: seconds, for a class to watch. medium: a minute. short and full: the thesis' "
+        "learning rates after pre-training as an autoencoder, for a few epochs and for all of "
+        "them, which takes an hour.",
+        **kept,
+    )
+    usual = {**default.to_dict(), **SCHEDULES[schedule]}
     return {
+        **SCHEDULES[schedule],
         "nu": st.number_input(
             "ν, share of training images that may lie outside",
             0.0,
@@ -65,30 +108,74 @@ def _details() -> dict[str, object]:
             "Epochs of pre-training as an autoencoder",
             0,
             10_000,
-            default.pretrain_epochs,
-            key="pretrain-epochs",
+            usual["pretrain_epochs"],
+            key=f"pretrain-epochs-{schedule}",
             **kept,
         ),
-        "epochs": st.number_input("Epochs", 0, 10_000, default.epochs, key="epochs", **kept),
+        "epochs": st.number_input(
+            "Epochs", 0, 10_000, usual["epochs"], key=f"epochs-{schedule}", **kept
+        ),
         "learning_rate": st.number_input(
             "Learning rate",
             0.0,
             1.0,
-            default.learning_rate,
+            usual["learning_rate"],
             step=1e-4,
             format="%.5f",
-            key="learning-rate",
+            key=f"learning-rate-{schedule}",
             **kept,
         ),
         "contrast_normalisation": st.checkbox(
             "Contrast normalisation",
-            default.contrast_normalisation,
-            key="contrast",
+            source.contrast_normalisation,
+            key=f"contrast-{source.title}",
             help="Each image gets the same brightness and contrast; anomalies that differ only in "
             "these become hard to see.",
             **kept,
         ),
         "seed": st.number_input("Seed", 0, 2**32 - 1, default.seed, key="seed", **kept),
+    }
+
+
+def _anomalies(name: str, class_names: tuple[str, ...], normal: list[str]) -> dict[str, object]:
+    """What is known or feared of anomalies among the training images."""
+    kept = {"persist_state": "session"}
+    others = [label for label in class_names if label not in normal]
+    exposures = [other for other in datasets.available() if other != name]
+    return {
+        "labelled": st.number_input(
+            "Share of labelled anomalies among the training images",
+            0.0,
+            0.5,
+            0.0,
+            step=0.01,
+            key="labelled",
+            help="Deep SAD, HSC, FCDD and supervised learn from them.",
+            **kept,
+        ),
+        "anomaly_classes": tuple(
+            st.multiselect(
+                "Their classes (none: all others)", others, key=f"anomalies-{name}", **kept
+            )
+        ),
+        "outlier_exposure": st.selectbox(
+            "Outlier exposure: a data set whose images count as labelled anomalies",
+            exposures,
+            index=None,
+            format_func=lambda option: datasets.source(option).title,
+            key=f"exposure-{name}",
+            **kept,
+        ),
+        "pollution": st.number_input(
+            "Share of anomalies that hide among the unlabelled training images",
+            0.0,
+            0.5,
+            0.0,
+            step=0.01,
+            key="pollution",
+            help="To see what a model makes of training data that are not clean.",
+            **kept,
+        ),
     }
 
 
@@ -129,6 +216,8 @@ def _show(job_id: str) -> None:
             engine.cancel(job)
             st.rerun()
     _curves(job.epochs)
+    if job.epochs and job.epochs[-1]["health"] != "sound":
+        st.warning(job.epochs[-1]["health"])
     if not was_active:
         _end(engine, job)
     elif not job.is_active:
@@ -143,7 +232,7 @@ def _fraction(job: jobs.Job) -> float:
     total = choices["pretrain_epochs"] + choices["epochs"]
     last = job.epochs[-1]
     before = choices["pretrain_epochs"] if last["stage"] == "training" else 0
-    return (before + last["epoch"]) / total
+    return min(1.0, (before + last["epoch"]) / total)
 
 
 def _stage(engine: jobs.Engine, job: jobs.Job) -> str:
@@ -166,7 +255,7 @@ def _curves(epochs: list[dict]) -> None:
     curves = [
         (f"{stage} loss", "loss", [report for report in epochs if report["stage"] == stage]),
         ("radius (embedding units)", "radius", trained),
-        ("AUROC (test images)", "auroc", trained),
+        ("AUROC (up to 500 test images)", "auroc", trained),
     ]
     for column, (name, value, reports) in zip(st.columns(3), curves, strict=True):
         points = [(r["epoch"], r[value]) for r in reports if r[value] is not None]
@@ -180,8 +269,8 @@ def _curves(epochs: list[dict]) -> None:
     if before and before[0] is not None:
         last = f"; now: {trained[-1]['auroc']:.1%}" if trained else ""
         st.caption(
-            f"AUROC before any training: {before[0]:.1%}{last}. It is measured with test labels "
-            "for the eye alone; nothing is chosen by it."
+            f"AUROC before any training: {before[0]:.1%}{last}. It is measured on up to 500 test "
+            "images for the eye alone; nothing is chosen by it."
         )
 
 

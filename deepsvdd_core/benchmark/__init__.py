@@ -1,0 +1,54 @@
+"""Measure methods on data sets, class by class and seed by seed, beside the published values."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from deepsvdd_core import jobs, products
+from deepsvdd_core.benchmark.cells import PUBLISHED, RESULTS, Cell, cells, class_groups, published
+from deepsvdd_core.benchmark.tables import append, curve, markdown, read, row_of, summary
+
+__all__ = [
+    "PUBLISHED",
+    "RESULTS",
+    "Cell",
+    "append",
+    "cells",
+    "class_groups",
+    "curve",
+    "markdown",
+    "published",
+    "read",
+    "row_of",
+    "run",
+    "summary",
+]
+
+
+def run(table: list[Cell], out: Path, engine: jobs.Engine) -> list[str]:
+    """Measure what is missing in a results file; returns a sentence per cell that failed."""
+    done = set(read(out)["key"])
+    missing = [cell for cell in table if cell.experiment.key not in done]
+    print(f"{len(table)} cells, {len(missing)} to measure", flush=True)
+    answers = [(cell, engine.request("measure", **cell.request)) for cell in missing]
+    failures = []
+    while answers:
+        waiting = []
+        for cell, answer in answers:
+            if isinstance(answer, jobs.Job) and answer.is_active:
+                waiting.append((cell, answer))
+                continue
+            arrays = products.get("measure", cell.request)
+            if arrays is None:
+                failures.append(f"{cell.method} {cell.normal_class} seed {cell.seed}: ")
+                failures[-1] += answer.message or "not finished"
+                print(failures[-1], flush=True)
+                continue
+            row = row_of(cell, arrays)
+            append(out, row)
+            shown = f"{row['auroc']:6.2f} in {row['seconds']:.0f} s"
+            print(f"{cell.method} {cell.normal_class} seed {cell.seed}: {shown}", flush=True)
+        answers = waiting
+        time.sleep(0.2)
+    return failures

@@ -1,0 +1,107 @@
+"""What is to be measured: cells of method, data set, class, seed and schedule."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from deepsvdd_core import catalogue, datasets
+from deepsvdd_core.experiment import SCHEDULES, Experiment
+
+RESULTS = Path(__file__).parents[2] / "assets" / "results"
+PUBLISHED = RESULTS / "published.csv"
+SAME_CLASSES = {"cifar10-jpeg": "cifar10"}  # a JPEG copy as an image folder: nearly the same images
+
+
+class Cell(NamedTuple):
+    """One thing to measure. normal_class: names joined by +; choices: JSON of further ones."""
+
+    method: str
+    dataset: str
+    normal_class: str
+    seed: int
+    schedule: str
+    choices: str = "{}"
+
+    @property
+    def experiment(self) -> Experiment:
+        """All choices of this cell. Raises ValueError when they are impossible."""
+        source = datasets.source(self.dataset)
+        made = {
+            **catalogue.choices(self.method),
+            **SCHEDULES[self.schedule],
+            "encoder": catalogue.encoder(self.method, source.encoder),
+            "contrast_normalisation": source.contrast_normalisation,
+            "seed": self.seed,
+            **json.loads(self.choices),
+        }
+        return Experiment.from_dict(
+            {"dataset": self.dataset, "normal_classes": self.normal_class.split("+"), **made}
+        )
+
+    @property
+    def request(self) -> dict:
+        """What names its measurement."""
+        return {"experiment": self.experiment.to_dict(), "cell": list(self)}
+
+
+def cells(
+    methods: Iterable[str],
+    dataset: str,
+    classes: str,
+    seeds: Iterable[int],
+    schedule: str,
+    choices: dict | None = None,
+) -> list[Cell]:
+    """All combinations, seed by seed, so that an interrupted run has whole tables.
+
+    Raises:
+        ValueError: an unknown method, data set, class or schedule.
+    """
+    if schedule not in SCHEDULES:
+        raise ValueError(f"There is no schedule {schedule}; choose from {', '.join(SCHEDULES)}.")
+    text = json.dumps(choices or {}, sort_keys=True)
+    labels = list(class_groups(classes, datasets.source(dataset).class_names))
+    table = [
+        Cell(method, dataset, label, seed, schedule, text)
+        for seed in seeds
+        for method in methods
+        for label in labels
+    ]
+    for cell in table:
+        _ = cell.experiment
+    return table
+
+
+def class_groups(text: str, names: tuple[str, ...]) -> Iterator[str]:
+    """Names of classes from `0,3`, `0-9` (places in the list of classes), `0+1+3` or `all`."""
+    for part in names if text == "all" else text.split(","):
+        first, dash, last = part.partition("-")
+        if part in names:
+            yield part
+        elif dash and first.isdigit() and last.isdigit() and int(last) < len(names):
+            yield from names[int(first) : int(last) + 1]
+        elif all(name in names for name in part.split("+")):
+            yield part
+        else:
+            raise ValueError(f"There is no class {part}; choose from {', '.join(names)}.")
+
+
+def published(cell: Cell) -> tuple[float | None, float | None]:
+    """The published AUROC of a cell and its standard deviation over seeds, in percent."""
+    dataset = SAME_CLASSES.get(cell.dataset, cell.dataset)
+    return _published().get((dataset, cell.method, cell.normal_class), (None, None))
+
+
+def _published() -> dict[tuple[str, str, str], tuple[float | None, float | None]]:
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        return {
+            (row["dataset"], row["method"], row["normal_class"]): (
+                float(row["auroc"]),
+                float(row["std"]) if row["std"] else None,
+            )
+            for row in csv.DictReader(file)
+        }

@@ -1,0 +1,136 @@
+"""What was measured: a CSV file that grows line by line, and its summary."""
+
+from __future__ import annotations
+
+import csv
+import io
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from deepsvdd_core import library, products
+from deepsvdd_core.benchmark.cells import Cell, published
+
+COLUMNS = (
+    *("method", "dataset", "normal_class", "seed", "schedule", "choices"),
+    *("auroc", "ap", "auroc_before", "seconds", "published", "published_std", "healthy"),
+    *("key", "torch", "tpr", "precision"),
+)
+
+
+def row_of(cell: Cell, arrays: products.Arrays) -> dict[str, object]:
+    """A line of the table; AUROC, AP and rates in percent."""
+    value, std = published(cell)
+    return {
+        **cell._asdict(),
+        "auroc": round(100 * float(arrays["auroc"]), 3),
+        "ap": round(100 * float(arrays["ap"]), 3),
+        "auroc_before": round(100 * float(arrays["before"]), 3),
+        "seconds": round(float(arrays["seconds"]), 2),
+        "published": value,
+        "published_std": std,
+        "healthy": int(arrays["healthy"]),
+        "key": cell.experiment.key,
+        "torch": version("torch"),
+        "tpr": _listed(arrays["roc"][1]),
+        "precision": _listed(arrays["pr"][1]),
+    }
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The complete lines of a results file; none where there is no file."""
+    if not path.is_file():
+        return pd.DataFrame(columns=list(COLUMNS))
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]  # a line that was cut short does not count
+    kinds = {"normal_class": str, "choices": str, "key": str}
+    return pd.read_csv(io.StringIO(whole), dtype=kinds)
+
+
+def curve(text: str) -> np.ndarray:
+    """The inverse of a listed curve: (101,) values from 0 to 1."""
+    return np.array([float(value) for value in text.split()]) / 1000
+
+
+def _listed(values: np.ndarray) -> str:
+    return " ".join(str(round(1000 * value)) for value in np.nan_to_num(values))
+
+
+def append(out: Path, row: dict[str, object]) -> None:
+    """Add one line to a results file, complete or, after a cut, made complete first."""
+    lines = read(out).to_dict("records") if out.is_file() else []
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for line in [*lines, row]:
+        writer.writerow({name: "" if _is_nan(line[name]) else line[name] for name in COLUMNS})
+    library.write_atomically(out, buffer.getvalue().encode())
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and np.isnan(value)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per method, data set, schedule and further choices; AUROC in percent.
+
+    mean: over classes of the mean over seeds; std_seeds: of the class means, over seeds;
+    std_classes: of the seed means, over classes; difference: to the published mean of the same
+    classes.
+    """
+    rows = []
+    groups = ["dataset", "method", "schedule", "choices"]
+    for names, part in table.groupby(groups, sort=False):
+        of_classes = part.groupby("normal_class")["auroc"].mean()
+        of_seeds = part.groupby("seed")["auroc"].mean()
+        paper = part.groupby("normal_class")["published"].mean()
+        known = paper.mean() if paper.notna().all() else None
+        rows.append(
+            {
+                **dict(zip(groups, names, strict=True)),
+                "classes": len(of_classes),
+                "seeds": len(of_seeds),
+                "n": len(part),
+                "mean": of_classes.mean(),
+                "std_seeds": of_seeds.std() if len(of_seeds) > 1 else None,
+                "std_classes": of_classes.std() if len(of_classes) > 1 else None,
+                "published": known,
+                "difference": None if known is None else of_classes.mean() - known,
+                "seconds": part["seconds"].mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The summary and the classes as Markdown tables."""
+    whole = summary(table)
+    lines = [_line(list(whole.columns)), _line(["---"] * len(whole.columns))]
+    lines += [_line([_shown(value) for value in row]) for row in whole.itertuples(index=False)]
+    per_class = table.pivot_table(
+        index=["dataset", "method", "schedule", "choices"],
+        columns="normal_class",
+        values="auroc",
+        aggfunc="mean",
+        sort=False,
+    )
+    lines += ["", _line(["mean over seeds", *per_class.columns])]
+    lines += [_line(["---"] * (1 + len(per_class.columns)))]
+    for name, row in per_class.iterrows():
+        lines.append(_line([" ".join(name), *(_shown(value) for value in row)]))
+    versions = ", ".join(sorted(set(table["torch"].astype(str))))
+    lines += ["", f"AUROC in percent. {len(table)} measurements, torch {versions}, "]
+    lines[-1] += f"{table['seconds'].sum() / 60:.0f} minutes of training."
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: object) -> str:
+    if value is None or _is_nan(value):
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _line(values: list[str]) -> str:
+    return "| " + " | ".join(values) + " |"

@@ -1,0 +1,75 @@
+"""Find clusters without being told how many: FINCH."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import NearestNeighbors
+
+MOST_POINTS = 5_000  # more are drawn from; the rest joins the nearest centroid
+
+
+def first_neighbour_clusters(points: np.ndarray) -> np.ndarray:
+    """Labels (N,): points are linked to their nearest neighbour; linked points are one cluster.
+
+    Two points with the same nearest neighbour are linked through it (Sarfraz et al., 2019,
+    equation 1).
+    """
+    neighbours = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(return_distance=False)[:, 0]
+    count = len(points)
+    links = coo_matrix((np.ones(count), (np.arange(count), neighbours)), shape=(count, count))
+    return connected_components(links, directed=False)[1]
+
+
+def centroids(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean (K, d) of each cluster."""
+    sums = np.zeros((labels.max() + 1, points.shape[1]))
+    np.add.at(sums, labels, points)
+    return sums / np.bincount(labels)[:, None]
+
+
+def finch(points: np.ndarray) -> list[np.ndarray]:
+    """Partitions of points (N, d), fine to coarse, each as labels (N,); euclidean.
+
+    Sarfraz, Sharma, Stiefelhagen: Efficient Parameter-free Clustering Using First Neighbor
+    Relations, CVPR 2019. The last partition has at least two clusters, unless there is but one.
+    """
+    points = points.astype(np.float64)
+    labels = first_neighbour_clusters(points)
+    partitions = [labels]
+    while labels.max() > 1:
+        coarser = first_neighbour_clusters(centroids(points, labels))[labels]
+        if coarser.max() in (0, labels.max()):
+            break
+        labels = coarser
+        partitions.append(labels)
+    return partitions
+
+
+def cluster_centers(
+    points: np.ndarray, *, most_clusters: int, smallest_share: float, seed: int = 0
+) -> np.ndarray:
+    """Centres (K, d) of the coarsest partition with 2 <= K <= most_clusters, or of one cluster.
+
+    Clusters smaller than smallest_share of the largest, or than 20 points, join the nearest other.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = points
+    if len(points) > MOST_POINTS:
+        drawn = points[np.sort(rng.choice(len(points), MOST_POINTS, replace=False))]
+    single = points.mean(axis=0, keepdims=True)
+    if len(drawn) < 3:
+        return single
+    fitting = [labels for labels in finch(drawn) if 1 <= labels.max() < most_clusters]
+    if not fitting:
+        return single
+    labels = fitting[-1]
+    sizes = np.bincount(labels)
+    large = sizes >= max(smallest_share * sizes.max(), min(20, sizes.max()))
+    centers = centroids(drawn, labels)[large]
+    if len(centers) < 2:
+        return single
+    nearest = NearestNeighbors(n_neighbors=1).fit(centers)
+    joined = nearest.kneighbors(points, return_distance=False)[:, 0]
+    return centroids(points, joined)

@@ -1,0 +1,67 @@
+"""What all objectives share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepsvdd_core.evaluation import upper_quantile
+from deepsvdd_core.experiment import Experiment
+
+
+class Sphere(NamedTuple):
+    """centers (K, d) float32 and radii (K,) float64, in embedding units."""
+
+    centers: np.ndarray
+    radii: np.ndarray
+
+
+class Objective(nn.Module):
+    """What training minimises and what scores images, both on their codes (N, d).
+
+    semi_labels (N,): 0 = unlabelled, +1 = known normal, -1 = known anomaly. inputs: the
+    preprocessed images (N, C, H, W), for objectives that rebuild them.
+    """
+
+    pretrains = True  # first train the encoder as an autoencoder
+    reconstructs = False  # keep the decoder as `self.decoder`
+    needs_anomalies = False  # learns from images that are known to be anomalous
+    moves_radius = False  # the radius enters the loss and follows the codes after each epoch
+    warm_up = 0  # epochs before it does
+
+    def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
+        super().__init__()
+        self.nu = experiment.nu
+        self.register_buffer("threshold_score", torch.tensor(0.0, dtype=torch.float64))
+
+    def initialise(self, codes: Tensor) -> None:
+        """Look once at the codes of the training images that may be normal."""
+
+    def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
+        """The loss of a batch."""
+        raise NotImplementedError
+
+    def anomaly_score(self, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
+        """(N,), higher is stranger."""
+        raise NotImplementedError
+
+    def update_radius(self, codes: Tensor) -> None:
+        """Follow the codes of the training images, where there is a radius to follow."""
+
+    def settle(self, scores: np.ndarray, codes: Tensor) -> None:
+        """After training: fix the threshold so that at most nu of the training scores exceed it."""
+        self.update_radius(codes)
+        self.threshold_score.fill_(upper_quantile(scores, self.nu))
+
+    @property
+    def threshold(self) -> float:
+        """The score above which an image is called anomalous."""
+        return float(self.threshold_score)
+
+    @property
+    def sphere(self) -> Sphere | None:
+        """The hypersphere, where an image is called anomalous exactly when it lies outside."""
+        return None

@@ -1,0 +1,110 @@
+"""Tables and figures of measured methods."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from deepsvdd_core import benchmark, figures
+from pages.parts.frame import plain
+from pages.parts.scene import NO_BAR
+from pages.parts.subject import choose as choose_one
+
+PERCENT = st.column_config.NumberColumn(format="%.2f")
+HEADINGS = {
+    "name": st.column_config.TextColumn("Method"),
+    "classes": st.column_config.NumberColumn("Classes"),
+    "seeds": st.column_config.NumberColumn("Seeds"),
+    "mean": st.column_config.NumberColumn("AUROC %", format="%.2f"),
+    "std_seeds": st.column_config.NumberColumn("± over seeds", format="%.2f"),
+    "std_classes": st.column_config.NumberColumn("± over classes", format="%.2f"),
+    "published": st.column_config.NumberColumn("Published %", format="%.2f"),
+    "difference": st.column_config.NumberColumn("Difference", format="%+.2f"),
+    "seconds": st.column_config.NumberColumn("Seconds a model", format="%.1f"),
+}
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """With a column `name`: the method, its schedule and any further choices, in one line."""
+    more = table["choices"].where(table["choices"] != "{}", "").str.strip("{}").str.replace('"', "")
+    name = table["method"] + ", " + table["schedule"] + ", " + more
+    return table.assign(name=name.str.rstrip(", "))
+
+
+def choose(table: pd.DataFrame) -> pd.DataFrame | None:
+    """Menus for data set and methods; None, with a sentence, while nothing is chosen."""
+    if table.empty:
+        st.info("Nothing has been measured yet; choose methods below.")
+        return None
+    table = named(table)
+    dataset = choose_one("data", "Data set", list(table["dataset"].unique()), table["dataset"][0])
+    table = table[table["dataset"] == dataset]
+    names = list(table["name"].unique())
+    chosen = st.multiselect(
+        "Methods", names, default=names, key=f"methods-{dataset}", persist_state="session"
+    )
+    if not chosen:
+        st.info("Choose at least one method.")
+        return None
+    return table[table["name"].isin(chosen)]
+
+
+def summary(table: pd.DataFrame) -> None:
+    """One line per method: means and both spreads, beside the published mean."""
+    lines = named(benchmark.summary(table)).sort_values("mean", ascending=False)
+    st.dataframe(
+        lines[list(HEADINGS)],
+        hide_index=True,
+        column_config=HEADINGS,
+        alt="Mean AUROC of each method with its spread over seeds and classes.",
+    )
+    st.caption(
+        "Each class is normal once and all others are anomalous; AUROC on all test images. "
+        "Methods named oracle chose a parameter with test labels. Published values and their "
+        "sources are in assets/results/published.csv."
+    )
+
+
+def classes(table: pd.DataFrame) -> None:
+    """A bar per class and method, a diamond for the published value."""
+    st.subheader("Class by class")
+    groups = table.groupby(["name", "normal_class"], sort=False)
+    means = groups.agg(
+        auroc=("auroc", "mean"), std=("auroc", "std"), published=("published", "first")
+    ).reset_index()
+    st.plotly_chart(
+        figures.class_bars(means),
+        config=NO_BAR,
+        alt="AUROC of each class and method, with published values as diamonds.",
+    )
+    st.caption(
+        "Bars: mean over seeds, with one standard deviation where there are several. Diamonds: "
+        "published for the same method. The axis begins at 50 %, the value of guessing; what is "
+        "worse has no bar."
+    )
+
+
+def curves(table: pd.DataFrame) -> None:
+    """ROC and precision-recall of one class."""
+    st.subheader("Curves of one class")
+    labels = list(table["normal_class"].unique())
+    label = st.selectbox("Normal class", labels, key="curve-class", persist_state="session")
+    part = table[table["normal_class"] == label]
+    columns = st.columns(2)
+    for column, name, x, y, title in (
+        (columns[0], "tpr", "false positive rate", "true positive rate", "ROC curve"),
+        (columns[1], "precision", "recall", "precision", "Precision and recall"),
+    ):
+        lines = {
+            str(method): np.mean([benchmark.curve(text) for text in rows[name]], axis=0)
+            for method, rows in part.groupby("name", sort=False)
+        }
+        with column:
+            st.markdown(f"**{title}**, normal: {plain(label)}")
+            st.plotly_chart(
+                figures.rate_curves(lines, x, y),
+                config=NO_BAR,
+                alt=f"{title} of {len(lines)} methods.",
+            )
+    st.caption("Mean over seeds. Positive means anomalous.")

@@ -1,0 +1,225 @@
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepsvdd_core import benchmark, jobs, products
+from deepsvdd_core.benchmark import Cell, cells, class_groups, read, row_of, run, summary
+from deepsvdd_core.benchmark.__main__ import further, numbers
+from deepsvdd_core.datasets import DATASETS
+from tests.server import ROOT
+
+CELL = Cell("knn", "mnist", "3", 1, "short")
+
+
+def arrays(auroc=0.9):
+    line = np.linspace(0, 1, 101)
+    scalars = {"auroc": auroc, "ap": 0.5, "before": np.nan, "seconds": 2.0, "healthy": 1.0}
+    return {
+        **{k: np.float64(v) for k, v in scalars.items()},
+        "roc": [line, line],
+        "pr": [line, line],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [("0,3", ["0", "3"]), ("1-3", ["1", "2", "3"]), ("0+1+3,5", ["0+1+3", "5"])],
+)
+def test_classes_are_listed_ranged_or_joined(text, groups):
+    assert list(class_groups(text, tuple("0123456789"))) == groups
+
+
+def test_ranges_count_places_where_names_are_words():
+    assert list(class_groups("0-1", ("ant", "bee", "cat"))) == ["ant", "bee"]
+    assert list(class_groups("all", ("ant", "T-shirt"))) == ["ant", "T-shirt"]
+    assert list(class_groups("T-shirt", ("ant", "T-shirt"))) == ["T-shirt"]
+
+
+@pytest.mark.parametrize("text", ["10", "0-10", "0+x", ""])
+def test_an_unknown_class_gets_a_sentence(text):
+    with pytest.raises(ValueError, match="There is no class"):
+        list(class_groups(text, tuple("0123456789")))
+
+
+def test_numbers_and_further_choices_are_read():
+    assert numbers("0-2,7") == [0, 1, 2, 7]
+    assert further(["nu=0.2", "outlier_exposure=mine"]) == {"nu": 0.2, "outlier_exposure": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"methods": ["magic"]}, "There is no method"),
+        ({"schedule": "endless"}, "There is no schedule"),
+        ({"dataset": "nothing"}, "There is no data set"),
+        ({"choices": {"colour": 1}}, "unknown choices"),
+    ],
+)
+def test_what_cannot_be_measured_gets_a_sentence(change, sentence):
+    asked = {"methods": ["knn"], "dataset": "mnist", "classes": "0", "seeds": [0]}
+    with pytest.raises(ValueError, match=sentence):
+        cells(**{**asked, "schedule": "short", **change})
+
+
+def test_a_cell_says_everything_about_its_experiment():
+    cell = Cell("fcdd", "fashion-mnist", "Bag", 4, "live", json.dumps({"nu": 0.2}))
+    experiment = cell.experiment
+    assert (experiment.objective, experiment.encoder) == ("fcdd", "fcdd-28")
+    assert (experiment.seed, experiment.nu, experiment.epochs) == (4, 0.2, 20)
+    assert experiment.normal_classes == ("Bag",)
+
+
+def test_published_values_name_methods_and_classes_that_exist():
+    table = pd.read_csv(benchmark.PUBLISHED, dtype={"normal_class": str})
+    for dataset, part in table.groupby("dataset"):
+        assert set(part["normal_class"]) == set(DATASETS[dataset].class_names)
+        for method in part["method"].unique():
+            assert cells([method], dataset, "all", [0], "short")
+    assert benchmark.published(Cell("one-class", "mnist", "8", 0, "full")) == (93.9, 1.6)
+    mnist = table[(table["dataset"] == "mnist") & (table["method"] == "one-class")]
+    assert mnist["auroc"].mean() == pytest.approx(94.80, abs=0.01)  # as printed in the thesis
+
+
+def test_results_survive_a_cut(tmp_path):
+    out = tmp_path / "results.csv"
+    benchmark.append(out, row_of(CELL, arrays()))
+    with out.open("a") as file:
+        file.write("knn,mnist,4")
+    assert list(read(out)["key"]) == [CELL.experiment.key]
+    other = CELL._replace(normal_class="T-shirt/top", dataset="fashion-mnist")
+    benchmark.append(out, row_of(other, arrays(0.7)))
+    table = read(out)
+    assert list(table["normal_class"]) == ["3", "T-shirt/top"]
+    assert list(table["auroc"]) == [90, 70]
+    assert np.allclose(benchmark.curve(table["tpr"][0]), np.linspace(0, 1, 101))
+
+
+def rows(values, method="one-class"):
+    return pd.DataFrame(
+        [
+            row_of(Cell(method, "mnist", label, seed, "full"), arrays(value / 100))
+            for (label, seed), value in values.items()
+        ]
+    )
+
+
+def test_the_summary_keeps_seeds_and_classes_apart():
+    table = rows({("0", 0): 90, ("0", 1): 94, ("1", 0): 96, ("1", 1): 98})
+    line = summary(table).iloc[0]
+    assert (line["classes"], line["seeds"], line["n"]) == (2, 2, 4)
+    assert line["mean"] == 94.5
+    assert line["std_seeds"] == pytest.approx(np.std([93, 96], ddof=1))
+    assert line["std_classes"] == pytest.approx(np.std([92, 97], ddof=1))
+    assert line["published"] == pytest.approx((98.0 + 99.7) / 2)
+    assert line["difference"] == pytest.approx(94.5 - (98.0 + 99.7) / 2)
+
+
+def test_the_markdown_shows_every_class_and_method():
+    text = benchmark.markdown(pd.concat([rows({("0", 0): 90}), rows({("0", 0): 91}, "knn")]))
+    assert "| mnist | one-class | full | {} | 1 | 1 | 1 | 90.00 |" in text
+    assert "| mnist knn full {} | 91.00 |" in text
+    assert "2 measurements" in text
+
+
+class ReadyEngine:
+    """Answers like the engine when everything has been computed, but one cell that fails."""
+
+    def __init__(self, failing):
+        self.asked, self.failing = [], failing
+
+    def request(self, kind, **parameters):
+        self.asked.append(parameters)
+        if parameters == self.failing.request:
+            return jobs.Job(kind, parameters, "t", state="failed", message="It broke.")
+        products.put(kind, parameters, arrays())
+        return products.get(kind, parameters)
+
+
+def test_a_run_measures_what_is_missing_and_names_what_fails(tmp_path, capsys):
+    out = tmp_path / "r.csv"
+    table = cells(["knn", "lof"], "mnist", "0-1", [0], "short")
+    benchmark.append(out, row_of(table[0], arrays()))
+    engine = ReadyEngine(failing=table[3])
+    assert run(table, out, engine) == ["lof 1 seed 0: It broke."]
+    assert len(engine.asked) == 3
+    assert len(read(out)) == 3
+    assert "4 cells, 3 to measure" in capsys.readouterr().out
+
+
+def test_the_engine_measures_a_cell(tmp_path):
+    out = tmp_path / "r.csv"
+    engine = jobs.Engine()
+    table = cells(["isolation-forest"], "mnist-sample", "0", [0], "live")
+    try:
+        assert run(table, out, engine) == []
+    finally:
+        engine.stop()
+    line = read(out).iloc[0]
+    assert line["auroc"] > 85 and line["healthy"] == 1
+    assert line["key"] == dataclasses.replace(table[0].experiment).key
+    assert np.isnan(line["published"])
+
+
+def start(*command, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **environment, "OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_cluster_measures_every_cell_though_a_worker_is_killed(tmp_path):
+    address = f"tcp://127.0.0.1:{(port := free_port())}"
+    quiet = {"DASK_DISTRIBUTED__DASHBOARD__LINK": "", "DEEPSVDD_HOME": str(tmp_path)}
+    dask = ("distributed.cli.dask_scheduler", "distributed.cli.dask_worker")
+    host = ("--host", "127.0.0.1", "--no-dashboard")
+    processes = [start(dask[0], *host, "--port", str(port), **quiet)]
+    for _ in range(2):
+        worker = (
+            dask[1],
+            address,
+            *host,
+            "--no-nanny",
+            "--nthreads",
+            "1",
+            "--resources",
+            "train=1",
+        )
+        processes.append(start(*worker, "--local-directory", str(tmp_path / "dask"), **quiet))
+    out = tmp_path / "results.csv"
+    asked = ("--methods", "isolation-forest", "--data", "mnist-sample", "--seeds", "0-1")
+    command = ("deepsvdd_core.benchmark", *asked, "--schedule", "live", "--out", str(out))
+    try:
+        client = start(*command, **quiet, DASK_SCHEDULER_ADDRESS=address)
+        deadline = time.monotonic() + 120
+        while len(read(out)) < 3:
+            assert client.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        processes[1].kill()
+        printed, _ = client.communicate(timeout=120)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert client.returncode == 0, printed
+    table = read(out)
+    assert len(table) == 20 and table["auroc"].between(50, 100).all()
+    assert "20 measurements" in out.with_suffix(".md").read_text(encoding="utf-8")
+    assert "20 cells, 20 to measure" in printed
