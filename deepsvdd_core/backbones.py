@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deepsvdd_core import products
 from deepsvdd_core.datasets import DataUnavailable
+from deepsvdd_core.networks import best_device
 
 BATCH = 100
 WORTH_KEEPING = 1_000  # images; features of as many are kept on disk
@@ -36,7 +37,10 @@ class Backbone(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.network = self.build().eval().to(memory_format=torch.channels_last)
+        network = self.build().eval()
+        self.network = network.to(best_device(), memory_format=torch.channels_last)
+        for name, values in (("shift", self.mean), ("scale", self.deviation)):
+            self.register_buffer(name, torch.tensor(values, device=best_device()).reshape(3, 1, 1))
 
     def build(self) -> nn.Module:
         """The network up to its features, (N, 3, H, W) to (N, d), with its weights."""
@@ -46,8 +50,7 @@ class Backbone(nn.Module):
         """Pixels in [0, 1] (N, 1 or 3, H, W) of any size to features (N, d)."""
         colour = pixels.expand(-1, 3, -1, -1)
         large = nn.functional.interpolate(colour, size=(SIDE, SIDE), mode="bilinear")
-        mean, deviation = (torch.tensor(v).reshape(3, 1, 1) for v in (self.mean, self.deviation))
-        scaled = (large - mean) / deviation
+        scaled = (large - self.shift) / self.scale
         return self.network(scaled.contiguous(memory_format=torch.channels_last)).flatten(1)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -66,8 +69,9 @@ class Backbone(nn.Module):
         parts = []
         with torch.inference_mode():
             for start in range(0, len(images), BATCH):
-                pixels = torch.from_numpy(images[start : start + BATCH].copy()).float() / 255
-                parts.append(super().__call__(pixels).numpy())
+                part = torch.from_numpy(images[start : start + BATCH].copy())
+                pixels = part.to(self.shift.device).float() / 255
+                parts.append(super().__call__(pixels).cpu().numpy())
         return np.concatenate(parts) if parts else np.empty((0, 1), np.float32)
 
 

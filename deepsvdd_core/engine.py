@@ -1,7 +1,7 @@
 """The process that computes: a Dask scheduler and one-thread workers in three lanes.
 
-`python -m deepsvdd_core.engine` prints the scheduler's address and runs until its standard input
-ends, so it never outlives the server that started it.
+`python -m deepsvdd_core.engine [lanes]` prints the scheduler's address and runs until its standard
+input ends, so it never outlives the server that started it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 
+import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from deepsvdd_core import worker
@@ -22,12 +23,16 @@ THREADS = {
 } | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def lanes() -> list[str]:
-    """One worker answers short questions, one draws maps, one per core trains."""
-    return ["quick", "map"] + ["train"] * (os.cpu_count() or 1)
+def lanes(wanted: list[str]) -> list[str]:
+    """One worker answers short questions, one draws maps, one per core trains.
+
+    wanted: names of lanes; without any, all of them.
+    """
+    every = ["quick", "map"] + ["train"] * (os.cpu_count() or 1)
+    return [lane for lane in every if lane in wanted] if wanted else every
 
 
-def specification() -> dict[str, dict]:
+def specification(workers: list[str]) -> dict[str, dict]:
     """What SpecCluster starts: a supervised worker process per lane, restarted when it dies."""
     return {
         f"{lane}-{number}": {
@@ -35,25 +40,28 @@ def specification() -> dict[str, dict]:
             "options": {
                 "nthreads": 1,
                 "resources": {lane: 1},
-                "env": THREADS,
                 "memory_limit": 0,
                 "dashboard_address": "127.0.0.1:0",
             },
         }
-        for number, lane in enumerate(lanes())
+        for number, lane in enumerate(workers)
     }
 
 
 async def serve() -> None:
     """Start everything, print the address, and wait for the end of standard input."""
+    workers = lanes(sys.argv[1:])
     scheduler = {
         "cls": Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
     }
+    # Dask's own settings here would make a process give memory back to the system after every
+    # step of a training, and so double its time.
+    dask.config.set({"distributed.nanny.pre-spawn-environ": THREADS})
     async with (
         SpecCluster(
             scheduler=scheduler,
-            workers=specification(),
+            workers=specification(workers),
             asynchronous=True,
             silence_logs=logging.ERROR,
         ) as cluster,
@@ -62,7 +70,7 @@ async def serve() -> None:
         print(cluster.scheduler_address, flush=True)
         warm = [  # kept, because a future that is dropped is cancelled
             client.submit(worker.warm_up, lane, resources={lane: 1}, pure=False, priority=-1)
-            for lane in lanes()
+            for lane in workers
         ]
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         del warm

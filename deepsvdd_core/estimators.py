@@ -115,8 +115,8 @@ class LocalOutliers(OneClassEstimator):
         return -self.model_.score_samples(Z)
 
 
-class Mahalanobis(OneClassEstimator):
-    """Gaussian: distance to the mean after whitening, on 95 % of the variance."""
+class OnComponents(OneClassEstimator):
+    """Base of methods on the components with 95 % of the variance, as in the thesis."""
 
     def __init__(
         self,
@@ -125,6 +125,10 @@ class Mahalanobis(OneClassEstimator):
         random_state: int | None = 0,
     ) -> None:
         super().__init__(contamination, components, random_state)
+
+
+class Mahalanobis(OnComponents):
+    """Gaussian: distance to the mean after whitening, on 95 % of the variance."""
 
     def _learn(self, Z: np.ndarray) -> None:
         self.model_ = EmpiricalCovariance().fit(Z)
@@ -140,7 +144,7 @@ class MinimumVolumeEllipsoid(Mahalanobis):
         self.model_ = MinCovDet(random_state=self.random_state).fit(Z)
 
 
-class IsolationForest(OneClassEstimator):
+class IsolationForest(OnComponents):
     """How few random cuts isolate a vector: 100 trees on 256 vectors each."""
 
     def _learn(self, Z: np.ndarray) -> None:
@@ -177,8 +181,8 @@ class Reconstruction(OneClassEstimator):
         return np.where(error < 1e-20 * np.square(Z).sum(axis=1), 0.0, error)  # only rounding
 
 
-class Whitened(OneClassEstimator):
-    """Base of methods on principal components with 95 % of the variance, as in the thesis."""
+class OfOneWidth(OnComponents):
+    """Base of kernel methods whose width the training vectors decide."""
 
     def __init__(
         self,
@@ -210,7 +214,7 @@ def folds(Z: np.ndarray, most: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(Z[train], Z[held_out]) for train, held_out in parts]
 
 
-class KernelDensity(Whitened):
+class KernelDensity(OfOneWidth):
     """Gaussian KDE: minus the log density; bandwidth by five-fold cross-validated likelihood."""
 
     def _choose_width(self, Z: np.ndarray) -> float:
@@ -236,7 +240,7 @@ class KernelDensity(Whitened):
         return np.concatenate([-self._log_density(p, self.vectors_, self.width_) for p in parts])
 
 
-class SupportVectors(Whitened):
+class SupportVectors(OfOneWidth):
     """OC-SVM, with an RBF kernel the same as SVDD; width by consistency on held-out vectors.
 
     The narrowest kernel that rejects no more held-out vectors than the share of outliers and two
@@ -280,7 +284,7 @@ class OracleSupportVectors(SupportVectors):
         self.width = max(fitted, key=score).width
 
 
-class KernelReconstruction(Whitened):
+class KernelReconstruction(OfOneWidth):
     """Kernel PCA: distance to the 32 leading components in the feature space of an RBF kernel."""
 
     def _choose_width(self, Z: np.ndarray) -> float:

@@ -47,7 +47,7 @@ SCHEDULES: dict[str, dict[str, object]] = {
     },
     "medium": {
         "pretrain_epochs": 0,
-        "epochs": 50,
+        "epochs": 40,
         "learning_rate": 1e-2,
         "decay": "cosine",
         "batch_size": 100,

@@ -16,6 +16,7 @@ ANOMALOUS = "#d9772b"
 SPHERE = "#7a5aa6"
 # Colours of methods, told apart with every common kind of colour vision (Okabe and Ito).
 SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
+PUBLISHED_LINE = {"color": "#333333", "width": 1.5}  # of the diamonds, on any bar and background
 DIVERGING = "RdBu_r"  # red pushes towards anomalous, blue towards normal
 GROUPS = (("normal", NORMAL, False), ("anomalous", ANOMALOUS, True))
 
@@ -115,7 +116,7 @@ def class_bars(means: pd.DataFrame) -> go.Figure:
                 mode="markers",
                 name=f"{name}, published",
                 offsetgroup=name,
-                marker={"symbol": "diamond-open", "size": 9, "color": color, "line": {"width": 2}},
+                marker={"symbol": "diamond", "size": 8, "color": "white", "line": PUBLISHED_LINE},
                 hovertemplate="%{x}: %{y:.1f} %<extra>published</extra>",
             )
     figure.update_layout(barmode="group", scattermode="group")

@@ -56,9 +56,13 @@ class Job:
 
 
 class Engine:
-    """Owns the engine process (or the connection to a cluster) and all jobs of this server."""
+    """Owns the engine process (or the connection to a cluster) and all jobs of this server.
 
-    def __init__(self) -> None:
+    lanes: what kinds of workers to start; without any, all of them.
+    """
+
+    def __init__(self, *lanes: str) -> None:
+        self.lanes = lanes
         self.jobs: dict[str, Job] = {}
         self.state = "stopped"  # stopped, starting, ready, failed
         self.message = ""
@@ -153,7 +157,7 @@ class Engine:
 
     def _spawn(self) -> str:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "deepsvdd_core.engine"],
+            [sys.executable, "-m", "deepsvdd_core.engine", *self.lanes],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -9,6 +9,11 @@ SLOPE = 0.1  # leakiness of every leaky ReLU (thesis section 2.2.4)
 BATCH_NORM_EPS = 1e-4  # as in the authors' public code
 
 
+def best_device() -> torch.device:
+    """The GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 class Preprocessing(nn.Module):
     """Scale pixels as the authors' code does: contrast normalisation, then min-max.
 

@@ -130,7 +130,7 @@ def rates(**choices):
 
 
 def test_the_learning_rate_drops_once_or_follows_half_a_cosine():
-    assert rates(milestone=0.5) == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1])
+    assert rates(decay="step", milestone=0.5) == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1])
     expected = [(1 + math.cos(math.pi * epoch / 6)) / 2 for epoch in range(6)]
     assert rates(decay="cosine") == pytest.approx(expected)
 

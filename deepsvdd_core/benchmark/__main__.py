@@ -74,7 +74,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(str(error))
     started = time.perf_counter()
-    engine = jobs.engine()
+    engine = jobs.Engine(jobs.LANES["measure"])
     failures = run(table, given.out, engine)
     engine.stop()
     text = markdown(read(given.out))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 
 from deepsvdd_core import library
 from deepsvdd_core.evaluation import auroc
@@ -18,11 +17,6 @@ from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import EpochReport, nothing
 
 MOST_LOOKED_AT = 500  # test images an epoch's AUROC is measured on
-
-
-def best_device() -> torch.device:
-    """The GPU when there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def look_up(table: dict[str, type], name: str, what: str) -> type:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from deepsvdd_core import library
-from deepsvdd_core.detectors.base import Detector, Glance, best_device, check_images, look_up
+from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.networks import ENCODERS, Preprocessing
+from deepsvdd_core.networks import ENCODERS, Preprocessing, best_device
 from deepsvdd_core.objectives import OBJECTIVES, Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import (

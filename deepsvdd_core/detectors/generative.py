@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepsvdd_core import library
-from deepsvdd_core.detectors.base import Detector, Glance, best_device, check_images, look_up
+from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
 from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.networks import ENCODERS, SLOPE
+from deepsvdd_core.networks import ENCODERS, SLOPE, best_device
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import SCORING_BATCH, EpochReport, batches, health, minimise, nothing
 
@@ -265,7 +265,7 @@ class AnoGAN(GenerativeDetector):
         entropy = functional.binary_cross_entropy_with_logits
         for _ in range(self.experiment.epochs):
             self.train()
-            total = 0.0
+            total = torch.zeros((), device=pixels.device)
             for rows in batches(len(pixels), self.experiment.batch_size, self.generator):
                 codes = torch.randn(len(rows), self.code_length, generator=self.generator)
                 made = self.generate(codes.to(pixels))
@@ -282,9 +282,9 @@ class AnoGAN(GenerativeDetector):
                 maker_loss = entropy(judged, torch.ones_like(judged))
                 maker_loss.backward()
                 maker_steps.step()
-                total += maker_loss.item() * len(rows)
+                total += maker_loss.detach() * len(rows)
                 on_step()
-            yield total / len(pixels)
+            yield float(total) / len(pixels)
 
     def code_and_score(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         codes = torch.zeros(len(pixels), self.code_length, device=pixels.device, requires_grad=True)
