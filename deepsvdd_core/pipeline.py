@@ -67,6 +67,7 @@ def run(
         history.append(epoch_report._asdict())
         report(history[-1])
     trained = time.perf_counter()
+    report({"stage": "Scoring the test images", "fraction": 1.0})
     scores = detector.anomaly_score(task.test_images)
     before = [row["auroc"] for row in history if row["stage"] == "before training"]
     provenance = {

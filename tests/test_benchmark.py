@@ -77,6 +77,13 @@ def test_a_cell_says_everything_about_its_experiment():
     assert experiment.normal_classes == ("Bag",)
 
 
+def test_a_scenario_stands_for_its_choices():
+    point = json.dumps({"scenario": ["pollution", 0.1]})
+    experiment = Cell("deep-sad", "mnist", "3", 0, "live", point).experiment
+    assert (experiment.pollution, experiment.labelled) == (0.1, 0.05)
+    assert len(experiment.anomaly_classes) == 1 and experiment.anomaly_classes != ("3",)
+
+
 def test_published_values_name_methods_and_classes_that_exist():
     table = pd.read_csv(benchmark.PUBLISHED, dtype={"normal_class": str})
     for dataset, part in table.groupby("dataset"):

@@ -160,6 +160,19 @@ def test_an_objective_that_needs_anomalies_says_so(method, zero_task):
         fit(zero_task, method)
 
 
+def test_an_objective_without_labels_never_sees_known_anomalies(small_task):
+    without = small_task.semi_labels >= 0
+    normal_only = small_task._replace(
+        train_images=small_task.train_images[without],
+        semi_labels=small_task.semi_labels[without],
+        train_indices=small_task.train_indices[without],
+    )
+    images = small_task.test_images
+    for method, same in (("one-class", True), ("deep-sad", False)):
+        scores = [fit(task, method)[0].anomaly_score(images) for task in (small_task, normal_only)]
+        assert np.array_equal(*scores) == same
+
+
 def test_a_network_with_biases_is_refused_where_it_would_collapse():
     with pytest.raises(ValueError, match="has biases, with which one-class collapses"):
         build("one-class", encoder="fcdd-28")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from deepsvdd_core import catalogue, datasets
 from deepsvdd_core.experiment import SCHEDULES, Experiment
+from deepsvdd_core.tasks import scenario
 
 RESULTS = Path(__file__).parents[2] / "assets" / "results"
 PUBLISHED = RESULTS / "published.csv"
@@ -28,19 +30,28 @@ class Cell(NamedTuple):
 
     @property
     def experiment(self) -> Experiment:
-        """All choices of this cell. Raises ValueError when they are impossible."""
+        """All choices of this cell. Raises ValueError when they are impossible.
+
+        A choice `scenario`, as ["labels", 0.05], stands for those of `tasks.scenario`.
+        """
         source = datasets.source(self.dataset)
+        more = json.loads(self.choices)
+        point = more.pop("scenario", None)
         made = {
+            "dataset": self.dataset,
+            "normal_classes": self.normal_class.split("+"),
             **catalogue.choices(self.method),
             **SCHEDULES[self.schedule],
             "encoder": catalogue.encoder(self.method, source.encoder),
             "contrast_normalisation": source.contrast_normalisation,
             "seed": self.seed,
-            **json.loads(self.choices),
+            **more,
         }
-        return Experiment.from_dict(
-            {"dataset": self.dataset, "normal_classes": self.normal_class.split("+"), **made}
-        )
+        experiment = Experiment.from_dict(made)
+        if point is None:
+            return experiment
+        drawn = scenario(point[0], point[1], source.class_names, experiment)
+        return dataclasses.replace(experiment, **drawn)
 
     @property
     def request(self) -> dict:

@@ -115,9 +115,10 @@ class DeepDetector(Detector, nn.Module):
             )
         may_be_normal = task.train_images[task.semi_labels >= 0]
         self.preprocessing.fit(self.pixels(may_be_normal))
-        inputs = self.preprocessing(self.pixels(task.train_images))
+        used = task.semi_labels >= (-1 if self.objective.uses_labels else 0)
+        inputs = self.preprocessing(self.pixels(task.train_images[used]))
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        semi_labels = torch.from_numpy(task.semi_labels).to(self.device)
+        semi_labels = torch.from_numpy(task.semi_labels[used]).to(self.device)
         normal_inputs = inputs[semi_labels >= 0]
         look = self._looker(task, may_be_normal)
 

@@ -76,6 +76,7 @@ class ShallowDetector(Detector):
         if self.deep is not None:
             yield from self.deep.fit(task, on_step=on_step)
         self.shape = task.train_images.shape[1:]
+        yield EpochReport("fitting", 0, 1, None, None, None)
         on_step()
         normal = task.train_images[task.semi_labels >= 0]
         self.rows = self.embed(normal)

@@ -28,7 +28,8 @@ class Objective(nn.Module):
 
     pretrains = True  # first train the encoder as an autoencoder
     reconstructs = False  # keep the decoder as `self.decoder`
-    needs_anomalies = False  # learns from images that are known to be anomalous
+    uses_labels = False  # learns from images that are known to be anomalous, where there are any
+    needs_anomalies = False  # cannot do without them
     moves_radius = False  # the radius enters the loss and follows the codes after each epoch
     warm_up = 0  # epochs before it does
 

@@ -22,6 +22,7 @@ class HypersphereClassifier(Objective):
     """
 
     pretrains = False
+    uses_labels = True
     needs_anomalies = True
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
@@ -99,6 +100,7 @@ class Supervised(Objective):
     """Binary cross-entropy of known anomalies against everything else."""
 
     pretrains = False
+    uses_labels = True
     needs_anomalies = True
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:

@@ -97,6 +97,8 @@ class SoftBoundary(OneClass):
 class DeepSAD(OneClass):
     """One-class, and push known anomalies away from the centre (thesis equation 2.13)."""
 
+    uses_labels = True
+
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
         self.labelled_weight = experiment.labelled_weight

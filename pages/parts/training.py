@@ -241,9 +241,11 @@ def _stage(engine: jobs.Engine, job: jobs.Job) -> str:
     if job.state == "queued":
         ahead = sum(other.state == "running" for other in engine.jobs.values())
         return f"Waiting for a free worker; {ahead} running …"
-    if not job.epochs:
-        return f"{job.reports[-1]['stage'] if job.reports else 'Reading the data'} …"
-    last = job.epochs[-1]
+    last = job.reports[-1] if job.reports else {"stage": "Reading the data"}
+    if "epoch" not in last:
+        return f"{last['stage']} …"
+    if last["stage"] == "fitting":
+        return "Fitting …"
     return f"{last['stage'].capitalize()}: epoch {last['epoch']} of {last['epochs']} …"
 
 
