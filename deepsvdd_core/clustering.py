@@ -48,11 +48,18 @@ def finch(points: np.ndarray) -> list[np.ndarray]:
 
 
 def cluster_centers(
-    points: np.ndarray, *, most_clusters: int, smallest_share: float, seed: int = 0
+    points: np.ndarray,
+    *,
+    most_clusters: int,
+    smallest_share: float = 0.0,
+    fewest_points: int = 20,
+    finest: bool = False,
+    seed: int = 0,
 ) -> np.ndarray:
     """Centres (K, d) of the coarsest partition with 2 <= K <= most_clusters, or of one cluster.
 
-    Clusters smaller than smallest_share of the largest, or than 20 points, join the nearest other.
+    finest: of the finest such partition instead. Clusters smaller than smallest_share of the
+    largest, or than fewest_points, join the nearest other.
     """
     rng = np.random.default_rng(seed)
     drawn = points
@@ -64,12 +71,13 @@ def cluster_centers(
     fitting = [labels for labels in finch(drawn) if 1 <= labels.max() < most_clusters]
     if not fitting:
         return single
-    labels = fitting[-1]
+    labels = fitting[0 if finest else -1]
     sizes = np.bincount(labels)
-    large = sizes >= max(smallest_share * sizes.max(), min(20, sizes.max()))
+    large = sizes >= max(smallest_share * sizes.max(), min(fewest_points, sizes.max()))
     centers = centroids(drawn, labels)[large]
     if len(centers) < 2:
         return single
     nearest = NearestNeighbors(n_neighbors=1).fit(centers)
     joined = nearest.kneighbors(points, return_distance=False)[:, 0]
-    return centroids(points, joined)
+    occupied = np.unique(joined, return_inverse=True)[1]
+    return centroids(points, occupied)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from deepsvdd_core.datasets import DataSet, ImageSet
 from deepsvdd_core.experiment import Experiment
@@ -102,12 +103,14 @@ def one_vs_rest(
 def expose(task: OneClassTask, outliers: ImageSet, *, seed: int = 0) -> OneClassTask:
     """Add images of another data set as labelled anomalies, at most as many as are normal.
 
-    They are brought to the shape of the task's images, colour to grey by luminance.
+    They are brought to the shape of the task's images, colour to grey by luminance, and to their
+    sharpness: otherwise a network tells the two sets by it and learns nothing else.
     """
     count = min(len(outliers.images), int((task.semi_labels != ANOMALOUS).sum()))
     rng = np.random.default_rng(seed)
     drawn = outliers.images[np.sort(rng.choice(len(outliers.images), count, replace=False))]
     shaped = reshape(drawn, task.train_images.shape[1:])
+    shaped = soften(shaped, sharpness(task.train_images[task.semi_labels != ANOMALOUS]))
     return task._replace(
         train_images=np.concatenate([task.train_images, shaped]),
         semi_labels=np.concatenate([task.semi_labels, np.full(count, ANOMALOUS)]),
@@ -126,6 +129,26 @@ def reshape(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         small = picture.convert(mode).resize((shape[2], shape[1]), Image.Resampling.BILINEAR)
         row[:] = np.asarray(small)[None] if mode == "L" else np.asarray(small).transpose(2, 0, 1)
     return result
+
+
+def sharpness(images: np.ndarray) -> float:
+    """Mean absolute second difference along rows and columns, in grey levels."""
+    if min(images.shape[2:]) < 3:
+        return 0.0
+    values = images.astype(np.float32)
+    return float(np.mean([np.abs(np.diff(values, n=2, axis=axis)).mean() for axis in (2, 3)]))
+
+
+def soften(images: np.ndarray, wanted: float) -> np.ndarray:
+    """Blur all images (N, C, H, W) by one Gaussian until they are no sharper than wanted."""
+    low, high = 0.0, 3.0  # standard deviation in pixels
+    if sharpness(images) <= wanted:
+        return images
+    for _ in range(8):
+        middle = (low + high) / 2
+        blurred = gaussian_filter(images, sigma=(0, 0, middle, middle))
+        low, high = (middle, high) if sharpness(blurred) > wanted else (low, middle)
+    return blurred
 
 
 SCENARIOS = ("labels", "pollution", "classes")

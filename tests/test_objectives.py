@@ -9,7 +9,7 @@ CODES = torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0], [6.0, 8.0]])
 UNLABELLED = torch.zeros(4, dtype=torch.int64)
 LABELLED = torch.tensor([0, 1, 0, -1])
 NOTHING = torch.zeros(4, 1, 1, 1)
-WITH_RADIUS = ("one-class", "soft-boundary", "multi-sphere", "deep-sad")
+WITH_RADIUS = ("one-class", "soft-boundary", "multi-sphere", "multi-center", "deep-sad")
 RADIAL = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared")
 
 
@@ -132,7 +132,7 @@ def test_multi_sphere_finds_separate_clusters_and_measures_to_the_nearest():
     assert objective.sphere.radii.max() < 0.5
     between = torch.zeros(1, 2)
     assert objective.anomaly_score(between) > 40
-    assert (objective.anomaly_score(codes) > objective.threshold).float().mean() <= 0.1
+    assert (objective.anomaly_score(codes.double()) > 0).double().mean() <= 0.1
 
 
 def test_multi_sphere_with_one_cluster_is_soft_boundary():
@@ -145,6 +145,16 @@ def test_multi_sphere_with_one_cluster_is_soft_boundary():
     assert np.allclose(multi.anomaly_score(codes), soft.anomaly_score(codes), atol=1e-6)
     both = [float(o(codes, UNLABELLED[:2], NOTHING[:2])) for o in (multi, soft)]
     assert both[0] == pytest.approx(both[1])
+
+
+def test_multi_center_measures_to_the_nearest_of_many_with_one_radius():
+    objective = make("multi-center")
+    objective.center = torch.tensor([[0.0, 0.0], [6.0, 8.0]])
+    objective.radius = torch.zeros(2, dtype=torch.float64)
+    assert torch.allclose(objective.anomaly_score(CODES), torch.tensor([25.0, 1, 0, 0]))
+    assert objective(CODES, UNLABELLED, NOTHING).item() == pytest.approx(26 / 4)
+    objective.update_radius(CODES)
+    assert objective.sphere.radii == pytest.approx([5, 5])
 
 
 @pytest.mark.parametrize("name", ["one-class", "soft-boundary", "deep-sad"])

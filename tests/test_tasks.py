@@ -3,7 +3,15 @@ import pytest
 
 from deepsvdd_core.datasets import DataSet, ImageSet
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.tasks import SCENARIOS, expose, one_vs_rest, reshape, scenario
+from deepsvdd_core.tasks import (
+    SCENARIOS,
+    expose,
+    one_vs_rest,
+    reshape,
+    scenario,
+    sharpness,
+    soften,
+)
 
 
 def images(*labels: int) -> ImageSet:
@@ -103,6 +111,15 @@ def test_grey_becomes_colour_and_is_enlarged():
     colour = reshape(grey, (3, 4, 4))
     assert colour.shape == (1, 3, 4, 4) and (colour[:, 0] == colour[:, 2]).all()
     assert reshape(grey, (1, 2, 2)) is grey
+
+
+def test_sharper_images_are_softened_to_the_sharpness_wanted_and_others_left_alone():
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
+    softened = soften(noise, sharpness(noise) / 4)
+    assert sharpness(softened) == pytest.approx(sharpness(noise) / 4, rel=0.1)
+    assert softened.dtype == np.uint8
+    assert soften(softened, sharpness(noise)) is softened
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -11,7 +11,13 @@ from deepsvdd_core.objectives.classification import (
     HypersphereClassifierSquared,
     Supervised,
 )
-from deepsvdd_core.objectives.hypersphere import DeepSAD, MultiSphere, OneClass, SoftBoundary
+from deepsvdd_core.objectives.hypersphere import (
+    DeepSAD,
+    MultiCenter,
+    MultiSphere,
+    OneClass,
+    SoftBoundary,
+)
 from deepsvdd_core.objectives.reconstruction import Hybrid, Reconstruction
 
 __all__ = ["OBJECTIVES", "Objective", "Sphere"]
@@ -20,6 +26,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "one-class": OneClass,
     "soft-boundary": SoftBoundary,
     "multi-sphere": MultiSphere,
+    "multi-center": MultiCenter,
     "deep-sad": DeepSAD,
     "hsc": HypersphereClassifier,
     "hsc-l1": HypersphereClassifierL1,

@@ -109,30 +109,54 @@ class DeepSAD(OneClass):
         return torch.where(semi_labels == 0, distance, labelled).mean()
 
 
-class MultiSphere(SoftBoundary):
-    """One sphere per cluster of the pre-trained codes, found by FINCH; soft boundary for each.
-
-    The mean of the squared radii, and 1/nu times the mean distance outside the nearest sphere. With
-    one cluster it is the soft-boundary objective.
-    """
-
-    most_spheres = 10
+class SeveralSpheres(OneClass):
+    """Base: a centre and a radius for each of several clusters of the codes."""
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
         self.register_buffer("center", torch.zeros(1, embedding_dim))
         self.register_buffer("radius", torch.zeros(1, dtype=torch.float64))
 
+    def find_centers(self, codes: np.ndarray) -> np.ndarray:
+        """(K, d) from codes (N, d)."""
+        raise NotImplementedError
+
     def initialise(self, codes: Tensor) -> None:
-        centers = cluster_centers(
-            codes.double().cpu().numpy(), most_clusters=self.most_spheres, smallest_share=self.nu
-        )
+        centers = self.find_centers(codes.double().cpu().numpy())
         self.center = away_from_zero(torch.tensor(centers, dtype=codes.dtype, device=codes.device))
         self.radius = torch.zeros(len(centers), dtype=torch.float64, device=codes.device)
 
     def squared_distances(self, codes: Tensor) -> Tensor:
         """To every centre, (N, K)."""
-        return (codes[:, None] - self.center).square().sum(dim=2)
+        exact = "donot_use_mm_for_euclid_dist"
+        return torch.cdist(codes, self.center.to(codes.dtype), compute_mode=exact).square()
+
+    @property
+    def sphere(self) -> Sphere:
+        return Sphere(self.center.cpu().numpy(), self.radius.cpu().numpy())
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *rest: object) -> None:
+        # The number of spheres is known only to the file.
+        for name in ("center", "radius"):
+            stored = state[prefix + name]
+            setattr(self, name, torch.empty_like(stored, device=self.radius.device))
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+class MultiSphere(SeveralSpheres):
+    """One soft-boundary sphere per cluster of the pre-trained codes, found by FINCH.
+
+    The mean of the squared radii, and 1/nu times the mean distance outside the nearest sphere. With
+    one cluster it is the soft-boundary objective.
+    """
+
+    moves_radius = True
+    warm_up = SoftBoundary.warm_up
+    most_spheres = 10
+
+    def find_centers(self, codes: np.ndarray) -> np.ndarray:
+        """Of the coarsest partition."""
+        return cluster_centers(codes, most_clusters=self.most_spheres, smallest_share=self.nu)
 
     def anomaly_score(self, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
         """(N,): the smallest squared distance beyond a sphere's surface."""
@@ -149,12 +173,33 @@ class MultiSphere(SoftBoundary):
                 self.radius[k] = enclosing_radius(squared[nearest == k], self.nu)
 
     @property
-    def sphere(self) -> Sphere:
-        return Sphere(self.center.cpu().numpy(), self.radius.cpu().numpy())
+    def threshold(self) -> float:
+        return 0.0
 
-    def _load_from_state_dict(self, state: dict, prefix: str, *rest: object) -> None:
-        # The number of spheres is known only to the file.
-        for name in ("center", "radius"):
-            stored = state[prefix + name]
-            setattr(self, name, torch.empty_like(stored, device=self.radius.device))
-        super()._load_from_state_dict(state, prefix, *rest)
+
+class MultiCenter(SeveralSpheres):
+    """Pull every code towards the nearest of many fixed centres; their spheres are equally large.
+
+    Equation 2.11 with a centre for each cluster of the finest partition FINCH finds among the
+    pre-trained codes.
+    """
+
+    most_centers = 200
+
+    def find_centers(self, codes: np.ndarray) -> np.ndarray:
+        """Of the finest partition."""
+        return cluster_centers(codes, most_clusters=self.most_centers, fewest_points=5, finest=True)
+
+    def anomaly_score(self, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
+        """(N,): squared distance to the nearest centre."""
+        return self.squared_distances(codes).amin(dim=1)
+
+    def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
+        return self.anomaly_score(codes).mean()
+
+    def update_radius(self, codes: Tensor) -> None:
+        self.radius.fill_(enclosing_radius(self.anomaly_score(codes.double()), self.nu))
+
+    @property
+    def threshold(self) -> float:
+        return float(self.radius[0].square())
