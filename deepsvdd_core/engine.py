@@ -22,6 +22,18 @@ THREADS = {
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 } | {"OMP_WAIT_POLICY": "PASSIVE"}
 
+SETTINGS = {
+    # Dask's own would make a process give memory back to the system after every step of a
+    # training, and so double its time.
+    "distributed.nanny.pre-spawn-environ": THREADS,
+    # A worker that trains counts as busier than one that still warms up.
+    "distributed.scheduler.default-task-durations": {
+        "warm_up": "1s",
+        "train": "1h",
+        "measure": "1h",
+    },
+}
+
 
 def lanes(wanted: list[str]) -> list[str]:
     """One worker answers short questions, one draws maps, one per core trains.
@@ -55,9 +67,7 @@ async def serve() -> None:
         "cls": Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
     }
-    # Dask's own settings here would make a process give memory back to the system after every
-    # step of a training, and so double its time.
-    dask.config.set({"distributed.nanny.pre-spawn-environ": THREADS})
+    dask.config.set(SETTINGS)
     async with (
         SpecCluster(
             scheduler=scheduler,

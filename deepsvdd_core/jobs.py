@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import queue
 import subprocess
@@ -27,6 +26,8 @@ LANES = {
     "project": "map",
 }  # every other kind of work is quick
 START_TIMEOUT = 60  # seconds
+POLL = 0.5  # seconds between two looks for a free worker
+START, WAKE = "start", "wake"  # events besides a new job
 ENGINE_STOPPED = "The engine stopped before this was done; start it again."
 
 
@@ -66,8 +67,7 @@ class Engine:
         self.jobs: dict[str, Job] = {}
         self.state = "stopped"  # stopped, starting, ready, failed
         self.message = ""
-        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._order = itertools.count()
+        self._events: queue.SimpleQueue[Job | str] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._client: Client | None = None
@@ -75,7 +75,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin to start the engine; returns at once."""
-        self._waiting.put(None)
+        self._events.put(START)
 
     def submit(self, kind: str, parameters: dict, title: str = "") -> Job:
         """Hand over work; equal work that is under way is shared instead of repeated."""
@@ -86,7 +86,7 @@ class Engine:
             job = Job(kind, parameters, title or kind)
             self.jobs[job.id] = job
             self._forget_old_jobs()
-        self._waiting.put(job)
+        self._events.put(job)
         return job
 
     def train(self, experiment: Experiment) -> Job:
@@ -133,18 +133,25 @@ class Engine:
             self._process.wait(timeout=20)
 
     def _dispatch(self) -> None:
+        pending: list[Job] = []
         while True:
-            job = self._waiting.get()
+            try:
+                event = self._events.get(timeout=POLL if pending else None)
+            except queue.Empty:
+                event = WAKE
+            if isinstance(event, Job):
+                pending.append(event)
+            if not pending and event is not START:
+                continue
             try:
                 self._connect()
             except (OSError, TimeoutError, RuntimeError) as error:
                 self.state = "failed"
                 self.message = f"The engine could not be started ({error})."
-                if job is not None:
+                for job in pending:
                     self._end(job, "failed", self.message)
-                continue
-            if job is not None and job.state == "queued":
-                self._send(job)
+                pending = []
+            pending = [job for job in pending if job.state == "queued" and not self._send(job)]
 
     def _connect(self) -> None:
         if self.state == "ready":
@@ -179,17 +186,29 @@ class Engine:
         if client is not None:
             client.close(timeout=1)
 
-    def _send(self, job: Job) -> None:
-        job.future = self._client.submit(
+    def _send(self, job: Job) -> bool:
+        """Hand the job to the scheduler if a worker of its lane is free; whether there was one.
+
+        Jobs that wait at the scheduler would queue behind a busy worker while another is idle.
+        """
+        client, lane = self._client, LANES.get(job.kind, "quick")
+        if client is None:
+            return False
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        sent = [other for other in list(self.jobs.values()) if other.future is not None]
+        taken = sum(LANES.get(other.kind, "quick") == lane for other in sent)
+        if taken >= sum(lane in about["resources"] for about in workers):
+            return False
+        job.future = client.submit(
             worker.run,
             job.id,
             job.kind,
             job.parameters,
             key=f"{job.kind}-{job.id}",
-            resources={LANES.get(job.kind, "quick"): 1},
-            priority=-next(self._order),  # the scheduler alone would take the newest first
+            resources={lane: 1},
         )
         job.future.add_done_callback(functools.partial(self._on_done, job))
+        return True
 
     def _on_report(self, event: tuple[float, dict]) -> None:
         values = dict(event[1])
@@ -204,6 +223,8 @@ class Engine:
 
     def _on_done(self, job: Job, future: Future) -> None:
         if not job.is_active:
+            job.future = None
+            self._events.put(WAKE)
             return
         try:
             arrays = future.result()
@@ -221,6 +242,7 @@ class Engine:
             self._end(job, "finished")
         finally:
             job.future = None
+            self._events.put(WAKE)
 
     def _keep(self, job: Job, arrays: dict[str, np.ndarray]) -> None:
         if job.kind != "train":
