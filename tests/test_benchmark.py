@@ -129,9 +129,16 @@ def test_the_summary_keeps_seeds_and_classes_apart():
     assert line["difference"] == pytest.approx(94.5 - (98.0 + 99.7) / 2)
 
 
+def test_joined_classes_have_a_line_of_their_own():
+    table = rows({("0", 0): 90, ("1", 0): 96, ("0+1", 0): 50})
+    lines = summary(table)
+    assert list(lines["mean"]) == [93, 50]
+    assert list(lines["normal"]) == ["one class", "several"]
+
+
 def test_the_markdown_shows_every_class_and_method():
     text = benchmark.markdown(pd.concat([rows({("0", 0): 90}), rows({("0", 0): 91}, "knn")]))
-    assert "| mnist | one-class | full | {} | 1 | 1 | 1 | 90.00 |" in text
+    assert "| mnist | one-class | full | {} | one class | 1 | 1 | 1 | 90.00 |" in text
     assert "| mnist knn full {} | 91.00 |" in text
     assert "2 measurements" in text
 

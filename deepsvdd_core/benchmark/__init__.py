@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepsvdd_core import jobs, products
 from deepsvdd_core.benchmark.cells import PUBLISHED, RESULTS, Cell, cells, class_groups, published
-from deepsvdd_core.benchmark.tables import append, curve, markdown, read, row_of, summary
+from deepsvdd_core.benchmark.tables import append, curve, markdown, normal, read, row_of, summary
 
 __all__ = [
     "PUBLISHED",
@@ -18,6 +18,7 @@ __all__ = [
     "class_groups",
     "curve",
     "markdown",
+    "normal",
     "published",
     "read",
     "row_of",

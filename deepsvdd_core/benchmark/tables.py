@@ -74,15 +74,17 @@ def _is_nan(value: object) -> bool:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per method, data set, schedule and further choices; AUROC in percent.
+    """One line per method, data set, schedule, further choices and `normal`; AUROC in percent.
+
+    normal: "one class" or "several", as the thesis' one-vs-rest tables must not mix with others.
 
     mean: over classes of the mean over seeds; std_seeds: of the class means, over seeds;
     std_classes: of the seed means, over classes; difference: to the published mean of the same
     classes.
     """
     rows = []
-    groups = ["dataset", "method", "schedule", "choices"]
-    for names, part in table.groupby(groups, sort=False):
+    groups = ["dataset", "method", "schedule", "choices", "normal"]
+    for names, part in table.assign(normal=normal(table)).groupby(groups, sort=False):
         of_classes = part.groupby("normal_class")["auroc"].mean()
         of_seeds = part.groupby("seed")["auroc"].mean()
         paper = part.groupby("normal_class")["published"].mean()
@@ -102,6 +104,12 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def normal(table: pd.DataFrame) -> pd.Series:
+    """How many classes are normal at once, in words."""
+    several = table["normal_class"].astype(str).str.contains("+", regex=False)
+    return several.map({True: "several", False: "one class"})
 
 
 def markdown(table: pd.DataFrame) -> str:

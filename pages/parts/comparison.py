@@ -26,10 +26,14 @@ HEADINGS = {
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
-    """With a column `name`: the method, its schedule and any further choices, in one line."""
-    more = table["choices"].where(table["choices"] != "{}", "").str.strip("{}").str.replace('"', "")
-    name = table["method"] + ", " + table["schedule"] + ", " + more
-    return table.assign(name=name.str.rstrip(", "))
+    """With a column `name`: method, schedule, further choices, and whether classes are joined."""
+    table = table if "normal" in table else table.assign(normal=benchmark.normal(table))
+    names = []
+    for row in table.itertuples():
+        further = row.choices.strip("{}").replace('"', "")
+        several = "several classes at once" if row.normal == "several" else ""
+        names.append(", ".join(filter(None, (row.method, row.schedule, further, several))))
+    return table.assign(name=names)
 
 
 def choose(table: pd.DataFrame) -> pd.DataFrame | None:
