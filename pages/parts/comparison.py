@@ -26,14 +26,10 @@ HEADINGS = {
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
-    """With a column `name`: method, schedule, further choices, and whether classes are joined."""
-    table = table if "normal" in table else table.assign(normal=benchmark.normal(table))
-    names = []
-    for row in table.itertuples():
-        further = row.choices.strip("{}").replace('"', "")
-        several = "several classes at once" if row.normal == "several" else ""
-        names.append(", ".join(filter(None, (row.method, row.schedule, further, several))))
-    return table.assign(name=names)
+    """With a column `name`: method, schedule and further choices in one line."""
+    further = table["choices"].str.strip("{}").str.replace('"', "")
+    name = table["method"] + ", " + table["schedule"] + ", " + further
+    return table.assign(name=name.str.rstrip(", "))
 
 
 def choose(table: pd.DataFrame) -> pd.DataFrame | None:
@@ -41,12 +37,22 @@ def choose(table: pd.DataFrame) -> pd.DataFrame | None:
     if table.empty:
         st.info("Nothing has been measured yet; choose methods below.")
         return None
-    table = named(table)
+    table = named(table.assign(normal=benchmark.normal(table)))
     dataset = choose_one("data", "Data set", list(table["dataset"].unique()), table["dataset"][0])
     table = table[table["dataset"] == dataset]
+    kinds = sorted(table["normal"].unique())
+    if len(kinds) > 1:
+        kind = st.segmented_control(
+            "Normal at a time", kinds, default=kinds[0], required=True, key=f"normal-at-{dataset}"
+        )
+        table = table[table["normal"] == kind]
     names = list(table["name"].unique())
     chosen = st.multiselect(
-        "Methods", names, default=names, key=f"methods-{dataset}", persist_state="session"
+        "Methods",
+        names,
+        default=names,
+        key=f"methods-{dataset}-{len(names)}",
+        persist_state="session",
     )
     if not chosen:
         st.info("Choose at least one method.")
