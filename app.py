@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from deepsvdd_core import jobs
-from pages.parts import frame
+from pages.parts import frame, served
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
@@ -41,6 +41,6 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 if get_script_run_ctx(suppress_warning=True):
     main()
 elif multiprocessing.parent_process() is None:
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(__file__, lifespan=lifespan, routes=served.routes())
     if __name__ == "__main__":
         app.run()

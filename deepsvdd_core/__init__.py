@@ -8,16 +8,22 @@
 One frozen `Experiment` names the whole line; `pipeline.run(experiment)` walks it. The rooms, each
 of which imports only from those before it:
 
+    progress     how work tells how far it is, and hears that it should stop
     experiment   every choice of a run, and its content hash
+    selection    which images are selected, as text for a link
     library      model files
     products     computed arrays on disk, named by what they were computed from
     catalogue    names of methods, read without loading torch
     datasets     a name or a folder of images -> arrays
     tasks        arrays + normal classes -> a one-class problem
     evaluation   scores + truth -> AUROC, AP, confusion
+    figures      arrays -> Plotly figures and sheets of pictures
+    export       a selection of images -> a zip, or one HTML page
     clustering   embeddings -> clusters
     networks     images -> embeddings
     backbones    pretrained networks: images -> features
+    sphere       thresholds -> radii in the embedding, without torch
+    recording    embeddings of a few test images, epoch by epoch
     objectives   embeddings -> loss, anomaly score, sphere
     training     the loops, as generators
     estimators   vectors -> anomaly scores, after scikit-learn
@@ -28,10 +34,9 @@ of which imports only from those before it:
     worker       what a worker process does with one request
     engine       the worker processes
     jobs         the client of the engine, used by the pages
-    figures      arrays -> Plotly figures and sprites
     benchmark    measures methods, class by class, beside published values
     ready_made   trains the models that come with the program
 
-The server that shows the pages never loads torch, umap or numba: it imports only experiment,
-library, products, catalogue, datasets, tasks, evaluation, jobs, figures and benchmark.
+The server that shows the pages never loads torch, umap or numba: it imports only the rooms before
+networks, sphere, recording, projections, jobs and benchmark.
 """

@@ -9,12 +9,33 @@ from sklearn import metrics
 
 
 class Confusion(NamedTuple):
-    """Counts at a threshold. Positive means anomalous."""
+    """Counts at a threshold. Positive means anomalous; rates are None where nothing is counted."""
 
     true_positives: int
     false_positives: int
     false_negatives: int
     true_negatives: int
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the flagged images that are anomalous."""
+        return _share(self.true_positives, self.true_positives + self.false_positives)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the anomalous images that are flagged."""
+        return _share(self.true_positives, self.true_positives + self.false_negatives)
+
+    @property
+    def false_alarm_rate(self) -> float | None:
+        """Share of the normal images that are flagged."""
+        return _share(self.false_positives, self.false_positives + self.true_negatives)
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall."""
+        wrong = self.false_positives + self.false_negatives
+        return _share(2 * self.true_positives, 2 * self.true_positives + wrong)
 
 
 class Evaluation(NamedTuple):
@@ -92,6 +113,44 @@ def upper_quantile(values: np.ndarray, share_above: float) -> float:
     """
     above = int(share_above * len(values) + 1e-9)  # 0.1 * 30 must count as 3
     return float(np.sort(values)[max(0, len(values) - 1 - above)])
+
+
+def quantiles(scores: np.ndarray) -> np.ndarray:
+    """(101,) float64: element p is the smallest score that at most 100 - p percent exceed.
+
+    So `quantiles(scores)[100 - p]` is `upper_quantile(scores, p / 100)`.
+
+    Raises:
+        ValueError: there are no scores.
+    """
+    if len(scores) == 0:
+        raise ValueError("There are no scores to take quantiles of; score at least one image.")
+    above = np.arange(100, -1, -1) * len(scores) // 100
+    return np.sort(np.asarray(scores, np.float64))[np.maximum(len(scores) - 1 - above, 0)]
+
+
+def threshold_for_f1(scores: np.ndarray, is_anomaly: np.ndarray) -> float | None:
+    """The highest of the thresholds with the best F1; None when no image is anomalous.
+
+    All are tried that flag different images: every distinct score and a number below them. It
+    knows the truth, so it says what a threshold could reach, not what one may choose.
+    """
+    check_scores(scores)
+    anomalies = int(np.sum(is_anomaly))
+    if anomalies == 0:
+        return None
+    order = np.argsort(scores)[::-1]
+    ranked = np.asarray(scores, np.float64)[order]
+    # With the first n of the ranking flagged, F1 = 2 TP / (flagged + anomalies).
+    found = np.concatenate([[0], np.cumsum(np.asarray(is_anomaly)[order])])
+    f1 = 2 * found / (np.arange(len(ranked) + 1) + anomalies)
+    candidates = np.append(ranked, np.nextafter(ranked[-1], -np.inf))  # flags what is above it
+    first = np.append(True, candidates[1:] < candidates[:-1])  # equal scores are flagged together
+    return float(candidates[np.where(first, f1, -1).argmax()])
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _both(is_anomaly: np.ndarray) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from PIL import Image
+from plotly.colors import sample_colorscale
 
 NORMAL = "#3a7ca5"  # blue and orange differ for every common kind of colour vision
 ANOMALOUS = "#d9772b"
@@ -18,6 +19,10 @@ SPHERE = "#7a5aa6"
 SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
 PUBLISHED_LINE = {"color": "#333333", "width": 1.5}  # of the diamonds, on any bar and background
 DIVERGING = "RdBu_r"  # red pushes towards anomalous, blue towards normal
+RAMP = [  # of scores, low to high
+    "#" + "".join(f"{round(255 * part):02x}" for part in colour)
+    for colour in sample_colorscale("Viridis", np.linspace(0, 1, 32), colortype="tuple")
+]
 GROUPS = (("normal", NORMAL, False), ("anomalous", ANOMALOUS, True))
 
 
@@ -53,11 +58,43 @@ def planar_map(
     return _tidy(figure, 560)
 
 
+def spherical_map(
+    coordinates: np.ndarray, is_anomaly: np.ndarray | None, scores: np.ndarray
+) -> go.Figure:
+    """The map (N, 3) in units of the radius, around a translucent unit sphere."""
+    figure = go.Figure()
+    turn, rise = np.meshgrid(np.linspace(0, 2 * np.pi, 40), np.linspace(0, np.pi, 20))
+    figure.add_surface(
+        x=np.cos(turn) * np.sin(rise),
+        y=np.sin(turn) * np.sin(rise),
+        z=np.cos(rise),
+        opacity=0.2,
+        colorscale=[SPHERE, SPHERE],
+        showscale=False,
+        hoverinfo="skip",
+    )
+    for name, color, rows in groups(is_anomaly, len(scores)):
+        x, y, z = coordinates[rows].T.astype(np.float32)
+        figure.add_scatter3d(
+            x=x,
+            y=y,
+            z=z,
+            mode="markers",
+            name=f"{name} ({len(rows):,})",
+            marker={"color": color, "size": 2, "opacity": 0.6},
+            customdata=np.stack([rows, scores[rows]], axis=1),
+            hovertemplate="image %{customdata[0]}, score %{customdata[1]:.4g}"
+            f"<extra>{name}</extra>",
+        )
+    figure.update_scenes(aspectmode="data")
+    return _tidy(figure, 560)
+
+
 def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: float) -> go.Figure:
     """How many test images have which score, and where the threshold lies."""
     figure = go.Figure()
     edges = np.histogram_bin_edges(scores, bins=60)
-    for name, color, rows in _groups(is_anomaly, len(scores)):
+    for name, color, rows in groups(is_anomaly, len(scores)):
         counts, _ = np.histogram(scores[rows], bins=edges)
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
@@ -176,21 +213,33 @@ def image_figure(image: np.ndarray) -> go.Figure:
     return _as_image(figure)
 
 
-def sprite(images: np.ndarray, columns: int) -> str:
-    """Images (N, C, H, W) uint8 side by side in rows of `columns`, as a PNG data address."""
+def sheet(images: np.ndarray, columns: int) -> bytes:
+    """Images (N, C, H, W) uint8 side by side in rows of `columns`, as a PNG file."""
     count, channels, height, width = images.shape
     rows = -(-count // columns)
-    sheet = np.zeros((rows * columns, channels, height, width), np.uint8)
-    sheet[:count] = images
-    sheet = sheet.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    sheet = sheet.reshape(rows * height, columns * width, channels)
-    picture = Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
+    pixels = np.zeros((rows * columns, channels, height, width), np.uint8)
+    pixels[:count] = images
+    pixels = pixels.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    pixels = pixels.reshape(rows * height, columns * width, channels)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
-def _groups(is_anomaly: np.ndarray | None, count: int) -> list[tuple[str, str, np.ndarray]]:
+def address(png: bytes) -> str:
+    """A PNG file as a data address."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def diverging(relevance: np.ndarray, limit: float) -> np.ndarray:
+    """Relevance (N, H, W) as colours (N, 3, H, W) uint8: blue, white at 0, red from limit on."""
+    shares = (relevance / (limit or 1.0)).clip(-1, 1)
+    stops = np.array(sample_colorscale(DIVERGING, np.linspace(0, 1, 256), colortype="tuple"))
+    colours = np.round(255 * stops).astype(np.uint8)[np.round(127.5 * (shares + 1)).astype(int)]
+    return colours.transpose(0, 3, 1, 2)
+
+
+def groups(is_anomaly: np.ndarray | None, count: int) -> list[tuple[str, str, np.ndarray]]:
     """Name, colour and row numbers of what is drawn in one colour; one group without labels."""
     if is_anomaly is None:
         return [("test images", NORMAL, np.arange(count))]
@@ -202,7 +251,7 @@ def _points(
     coordinates: np.ndarray, is_anomaly: np.ndarray | None, scores: np.ndarray
 ) -> go.Figure:
     figure = go.Figure()
-    for name, color, rows in reversed(_groups(is_anomaly, len(scores))):
+    for name, color, rows in reversed(groups(is_anomaly, len(scores))):
         figure.add_scattergl(
             x=coordinates[rows, 0].astype(np.float32),
             y=coordinates[rows, 1].astype(np.float32),

@@ -24,6 +24,9 @@ LANES = {
     "train": "train",
     "measure": "train",
     "project": "map",
+    "trust": "map",
+    "bundle": "map",
+    "report": "map",
 }  # every other kind of work is quick
 START_TIMEOUT = 60  # seconds
 POLL = 0.5  # seconds between two looks for a free worker
@@ -248,8 +251,11 @@ class Engine:
         if job.kind != "train":
             products.put(job.kind, job.parameters, arrays)
             return
-        job.content = arrays["file"].tobytes()
+        job.content = arrays.pop("file").tobytes()
         self.save(job)
+        if arrays:
+            entry = library.find(job.model)
+            products.put("theatre", {"model": entry.name, "digest": entry.digest}, arrays)
 
     def save(self, job: Job) -> None:
         """Put a trained model into the library, again if it failed before (a full disk)."""
@@ -274,13 +280,14 @@ def engine() -> Engine:
     return Engine()
 
 
-def subject(entry: library.ModelEntry, dataset: str) -> dict[str, str]:
-    """What names a model and a data set in a request; it changes when either one's files do."""
+def subject(entry: library.ModelEntry, dataset: str, split: str = "test") -> dict[str, str]:
+    """What names a model and images of a data set in a request; it changes when the files do."""
     return {
         "model": entry.name,
         "digest": entry.digest,
         "dataset": dataset,
         "fingerprint": datasets.fingerprint(dataset),
+        "split": split,
     }
 
 

@@ -15,6 +15,7 @@ from deepsvdd_core import library
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "products"
 LARGEST_TOTAL = 2_000_000_000  # bytes
+LAYOUT = 2  # one more whenever a kind of product gets other arrays
 
 Arrays = dict[str, np.ndarray]
 
@@ -26,21 +27,38 @@ def folder() -> Path:
 
 def file_name(kind: str, parameters: dict) -> str:
     """The same for equal parameters, whatever their order."""
-    text = json.dumps(parameters, sort_keys=True)
+    text = json.dumps([LAYOUT, parameters], sort_keys=True)
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
+
+
+def find(name: str) -> Path | None:
+    """Where a file of this name lies, or None."""
+    if name != Path(name).name:  # a name from a link must not leave the folders
+        return None
+    return next((p for p in (folder() / name, BUNDLED / name) if p.is_file()), None)
+
+
+def read(path: Path) -> Arrays:
+    """The arrays of a file; read-only. Raises LookupError when it is damaged or gone."""
+    try:
+        arrays = load_file(path)
+        if path.parent != BUNDLED:
+            os.utime(path)  # used last is dropped last
+    except (OSError, SafetensorError) as error:
+        raise LookupError(path.name) from error
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays
 
 
 def get(kind: str, parameters: dict) -> Arrays | None:
     """The stored arrays, or None when they are not there (or damaged)."""
     name = file_name(kind, parameters)
-    for path in (folder() / name, BUNDLED / name):
+    for parent in (folder(), BUNDLED):
         try:
-            arrays = load_file(path)
-        except (OSError, SafetensorError):
+            return read(parent / name)
+        except LookupError:
             continue
-        if path.parent != BUNDLED:
-            os.utime(path)  # used last is dropped last
-        return arrays
     return None
 
 

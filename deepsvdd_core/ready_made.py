@@ -35,24 +35,38 @@ def experiments() -> list[Experiment]:
 
 
 def publish(name: str) -> library.ModelEntry:
-    """Copy a model of the user's library into assets/models and note the command."""
-    header, tensors = library.read(library.find(name).path)
+    """Copy a model of the user's library and its theatre into assets, and note the command."""
+    trained = library.find(name)
+    recording = products.get("theatre", {"model": name, "digest": trained.digest})
+    header, tensors = library.read(trained.path)
     header["provenance"]["command"] = COMMAND
     library.write(library.BUNDLED / f"{name}{library.SUFFIX}", header, tensors)
     library.delete(name)
-    return library.find(name)
+    entry = library.find(name)
+    named = {"model": name, "digest": entry.digest}
+    products.put("theatre", named, recording, parent=products.BUNDLED)
+    return entry
 
 
 def prepare(engine: jobs.Engine, entry: library.ModelEntry) -> None:
     """Store what the pages first show of a model on the bundled sample."""
     subject = jobs.subject(entry, SAMPLES[entry.header["experiment"]["dataset"]])
-    for kind, more in (("view", {}), ("project", {"projection": "umap"})):
-        parameters = {**subject, **more}
-        job = jobs.wait(engine.submit(kind, parameters))
-        if job.state != "finished":
-            raise SystemExit(job.message)
-        arrays = products.get(kind, parameters)
-        products.put(kind, parameters, arrays, parent=products.BUNDLED)
+    keep(engine, "view", subject)
+    for projection in ("radial", "sphere", "umap"):
+        mapped = ("view", subject)
+        if projection != "radial":
+            mapped = ("project", {**subject, "projection": projection})
+            keep(engine, *mapped)
+        asked = {"projection": projection, "coordinates": products.file_name(*mapped)}
+        keep(engine, "trust", {**subject, **asked})
+
+
+def keep(engine: jobs.Engine, kind: str, parameters: dict) -> None:
+    """Have a product made and copy it into assets."""
+    job = jobs.wait(engine.submit(kind, parameters))
+    if job.state != "finished":
+        raise SystemExit(job.message)
+    products.put(kind, parameters, products.get(kind, parameters), parent=products.BUNDLED)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.objectives import Objective
+from deepsvdd_core.progress import OnStep, nothing
 
 SOUND = "sound"
 SCORING_BATCH = 500  # larger batches are slower on CPUs
@@ -38,10 +39,6 @@ class EpochReport(NamedTuple):
     radius: float | None
     auroc: float | None
     health: str = SOUND
-
-
-def nothing() -> None:
-    """The default `on_step`: a step goes by unnoticed."""
 
 
 def batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -90,7 +87,7 @@ def minimise(
     weight_decay: float,
     experiment: Experiment,
     generator: torch.Generator,
-    on_step: Callable[[], None],
+    on_step: OnStep,
 ) -> Iterator[float]:
     """Adam with a decaying learning rate; yields the mean loss of each epoch.
 
@@ -139,7 +136,7 @@ def pretrain(
     *,
     experiment: Experiment,
     generator: torch.Generator,
-    on_step: Callable[[], None] = nothing,
+    on_step: OnStep = nothing,
 ) -> Iterator[EpochReport]:
     """Train encoder and decoder to reproduce the inputs (squared error summed over an image)."""
 
@@ -174,7 +171,7 @@ def train(
     experiment: Experiment,
     generator: torch.Generator,
     look: Callable[[], Look],
-    on_step: Callable[[], None] = nothing,
+    on_step: OnStep = nothing,
 ) -> Iterator[EpochReport]:
     """Initialise the objective on what may be normal, then train encoder and objective.
 

@@ -22,13 +22,17 @@ class Refused(Exception):
 
 def warm_up(lane: str) -> None:
     """Import and compile what the lane's first request would otherwise wait for."""
-    from deepsvdd_core import detectors, pipeline
+    from deepsvdd_core import detectors
     from deepsvdd_core.experiment import Experiment
+    from deepsvdd_core.projections import PROJECTIONS
+    from deepsvdd_core.sphere import Sphere
 
     if lane == "map":
         points = np.random.default_rng(0).normal(size=(5000, 32)).astype(np.float32)
         for count in (500, 5000):  # UMAP takes another path above 4,096 points
-            pipeline.PROJECTIONS["umap"](points[:count], None, 0)
+            PROJECTIONS["umap"](points[:count])
+        origin = Sphere(np.zeros((1, 32), np.float32), np.ones(1), "squared")
+        PROJECTIONS["sphere"](points[:500], origin)
         return
     choices = Experiment("warm-up", ("0",), pretrain_epochs=1, epochs=1)
     detector = detectors.build(choices)

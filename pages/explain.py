@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.parts import frame, heatmaps, ranking, waiting
+from pages.parts import frame, heatmaps, ranking, state, waiting
 from pages.parts.subject import choose_subject
 
 frame.heading(
@@ -21,5 +21,7 @@ if arrays is not None:
     heatmaps.show(subject, row, int(np.flatnonzero(order == row)[0]), arrays)
 
 st.subheader("Other images")
-ranking.legend()
-ranking.show(subject, np.arange(len(subject.scores)), "among all images")
+picked = ranking.show(subject)
+if picked is not None:
+    state.focus_on(subject, picked)
+    st.rerun()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from deepsvdd_core import library
-from pages.parts import frame, ranking, scene
+from pages.parts import card, frame, ranking, space, state
 from pages.parts.subject import fitting_datasets, shown_first, start_model, subject, title
 
 frame.heading(
@@ -24,10 +23,12 @@ shown = subject(entry, shown_first(entry.header["experiment"]["dataset"], fittin
 st.subheader(f"A ready-made model: {title(entry)}")
 left, right = st.columns(2, gap="large")
 with left:
-    scene.radial(shown)
+    space.show(shown, "radial", shown.threshold)
 with right:
-    ranking.legend()
-    ranking.show(shown, np.arange(len(shown.scores)), "among all images", count=14)
+    picked = ranking.show(shown, count=14)
+    if picked is not None:
+        state.focus_on(shown, picked)
+    card.show(shown, shown.threshold)
 
 columns = st.columns(3)
 for column, page, label in (

@@ -46,7 +46,7 @@ class Server:
     def _is_healthy(self) -> bool:
         try:
             return requests.get(f"{self.url}/_stcore/health", timeout=2).text == "ok"
-        except requests.ConnectionError:
+        except requests.RequestException:  # not there yet, or too busy to answer
             return False
 
     def output(self) -> str:

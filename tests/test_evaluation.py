@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from deepsvdd_core.evaluation import auroc, average_precision, evaluate, upper_quantile
+from deepsvdd_core.evaluation import (
+    Confusion,
+    auroc,
+    average_precision,
+    confusion,
+    evaluate,
+    quantiles,
+    threshold_for_f1,
+    upper_quantile,
+)
 
 SCORES = np.array([0.1, 0.4, 0.35, 0.8])
 TRUTH = np.array([False, False, True, True])
@@ -36,3 +45,51 @@ def test_at_most_nu_lie_above_the_upper_quantile_and_not_one_more_would_fit(coun
     assert (values > quantile).mean() <= nu + 1e-12
     if not ties and quantile > values.min():
         assert (values >= quantile).mean() > nu - 1e-12
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 99, 100, 101, 1000, 6742])
+def test_quantiles_are_upper_quantiles_in_percent(count):
+    scores = np.random.default_rng(count).normal(size=count)
+    expected = [upper_quantile(scores, (100 - p) / 100) for p in range(101)]
+    assert np.array_equal(quantiles(scores), expected)
+    assert quantiles(scores)[-1] == scores.max() and quantiles(scores)[0] == scores.min()
+
+
+def test_quantiles_by_hand():
+    scores = np.array([4.0, 1.0, 3.0, 2.0])
+    assert quantiles(scores)[[100, 76, 75, 50, 26, 25, 0]].tolist() == [4, 4, 3, 2, 2, 1, 1]
+
+
+def test_quantiles_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="score at least one image"):
+        quantiles(np.empty(0))
+
+
+def test_rates_by_hand():
+    counts = Confusion(true_positives=6, false_positives=2, false_negatives=4, true_negatives=8)
+    assert (counts.precision, counts.recall, counts.false_alarm_rate) == (0.75, 0.6, 0.2)
+    assert counts.f1 == pytest.approx(2 * 0.75 * 0.6 / (0.75 + 0.6))
+    assert Confusion(0, 0, 0, 5).precision is None
+    assert Confusion(0, 0, 0, 5).recall is None
+    assert Confusion(0, 0, 0, 5).f1 is None
+    assert Confusion(5, 0, 0, 0).false_alarm_rate is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("digits", [0, 1, 8])
+def test_no_threshold_has_a_better_f1(seed, digits):
+    rng = np.random.default_rng(seed)
+    is_anomaly = rng.random(60) < rng.uniform(0.1, 0.9)
+    scores = np.round(rng.normal(size=60) + is_anomaly, digits)
+    candidates = [scores.min() - 1, *np.unique(scores)]
+    best = max(confusion(scores, is_anomaly, t).f1 for t in candidates)
+    threshold = threshold_for_f1(scores, is_anomaly)
+    assert confusion(scores, is_anomaly, threshold).f1 == best
+    assert all(confusion(scores, is_anomaly, t).f1 < best for t in candidates if t > threshold)
+
+
+def test_the_best_f1_may_flag_everything_or_not_exist():
+    scores = np.array([1.0, 1.0, 2.0])
+    assert threshold_for_f1(scores, np.ones(3, bool)) < 1
+    assert threshold_for_f1(scores, np.zeros(3, bool)) is None
+    assert threshold_for_f1(scores, np.array([False, False, True])) == 1

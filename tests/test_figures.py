@@ -1,4 +1,3 @@
-import base64
 import io
 
 import numpy as np
@@ -57,12 +56,24 @@ def test_a_map_of_zeros_stays_zero():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_sprite_holds_every_image_pixel_for_pixel(channels):
+def test_a_sheet_holds_every_image_pixel_for_pixel(channels):
     images = np.random.default_rng(0).integers(0, 256, (5, channels, 4, 6), dtype=np.uint8)
-    address = figures.sprite(images, columns=2)
-    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
+    sheet = np.asarray(Image.open(io.BytesIO(figures.sheet(images, columns=2))))
     sheet = sheet.reshape(3 * 4, 2 * 6, channels)
     for number, image in enumerate(images):
         row, column = divmod(number, 2)
         cut = sheet[row * 4 : row * 4 + 4, column * 6 : column * 6 + 6]
         assert np.array_equal(cut.transpose(2, 0, 1), image)
+
+
+def test_diverging_colours_are_symmetric_around_white_and_end_at_the_limit():
+    relevance = np.array([[[-9.0, -2.0, 0.0, 2.0, 9.0]]])
+    colours = figures.diverging(relevance, limit=2.0)[0, :, 0].T.astype(int)
+    assert (colours[2] > 240).all()
+    assert np.array_equal(colours[0], colours[1]) and np.array_equal(colours[3], colours[4])
+    assert colours[0][2] > colours[0][0] and colours[4][0] > colours[4][2]  # blue and red
+    assert figures.diverging(np.zeros((1, 1, 1)), limit=0.0).min() > 240
+
+
+def test_the_ramp_is_of_hexadecimal_colours():
+    assert all(len(colour) == 7 and int(colour[1:], 16) >= 0 for colour in figures.RAMP)

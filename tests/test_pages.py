@@ -1,6 +1,7 @@
 """The pages without a browser: what they show, and what they say to bad input."""
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from safetensors.numpy import save
 from streamlit.testing.v1 import AppTest
 
-from deepsvdd_core import jobs, library
+from deepsvdd_core import evaluation, jobs, library, products, selection
 from deepsvdd_core.experiment import Experiment
 from tests.server import ROOT
 
@@ -84,30 +85,103 @@ def test_every_page_has_a_title_and_a_purpose_and_no_error(page):
     assert app.markdown[0].value.endswith(".")
 
 
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
 def test_explore_shows_figures_that_the_core_computes():
-    app = visit("explore", model=trained(), data="mnist-sample")
-    assert [metric.label for metric in app.metric] == [
-        "AUROC",
-        "Average precision",
-        "Anomalies found",
-        "False alarms",
-    ]
-    assert app.metric[2].delta.endswith("of 900")
-    assert app.metric[3].delta.endswith("of 100")
-    assert len(app.get("plotly_chart")) == 2
-    assert len(app.get("bidi_component")) == 4
+    app = visit("explore", model=(model := trained()), data="mnist-sample")
+    view = products.get("view", jobs.subject(library.find(model), "mnist-sample"))
+    found = evaluation.evaluate(
+        view["scores"], view["is_anomaly"].astype(bool), float(view["threshold"])
+    )
+    shown = metrics(app)
+    assert shown["AUROC"] == f"{found.auroc:.1%}"
+    assert shown["Precision"] == f"{found.confusion.precision:.1%}"
+    assert shown["False alarms"] == f"{found.confusion.false_alarm_rate:.1%}"
+    counts = " ".join(metric.delta for metric in app.metric)
+    assert f"{found.confusion.true_positives:,} TP" in counts
+    assert len(app.get("bidi_component")) == 3  # map, histogram, gallery
+    assert "1,000 images are drawn" in texts(app)
 
 
-def test_umap_states_how_many_points_it_shows():
+def choose(app: AppTest, key: str, value: str) -> AppTest:
+    """Press a button of a segmented control."""
+    return settle(app.button_group(key=f"choose-{key}").set_value(value).run())
+
+
+def test_umap_states_how_many_points_it_shows_and_how_far_it_can_be_trusted():
+    app = choose(visit("explore", model=trained(), data="mnist-sample"), "map", "umap")
+    assert "All 1,000 images are drawn" in texts(app)
+    assert re.search(r"Measured: \d+% of the 15 nearest neighbours", texts(app))
+
+
+@pytest.mark.parametrize("rule", ["keep95", "keep99"])
+def test_the_threshold_keeps_the_share_of_normal_training_images_it_promises(rule):
+    app = visit("explore", model=(model := trained()), data="mnist-sample", split="all")
+    choose(app, "rule", rule)
+    view = products.get("view", jobs.subject(library.find(model), "mnist-sample", "all"))
+    training = view["scores"][1000:][view["is_anomaly"][1000:] == 0]
+    promised = library.find(model).header["provenance"]["training_quantiles"]
+    kept = (training <= promised[int(rule.removeprefix("keep"))]).mean()
+    assert int(rule.removeprefix("keep")) / 100 <= kept < 1
+    assert app.query_params["rule"] == rule
+
+
+def test_the_oracle_has_the_best_f1():
     app = visit("explore", model=trained(), data="mnist-sample")
-    settle(app.button_group(key="map").set_value("UMAP").run())
-    assert "UMAP of all 1,000 test images" in texts(app)
+    before = metrics(app)["F1"]
+    after = metrics(choose(app, "rule", "f1"))["F1"]
+    assert float(after.rstrip("%")) >= float(before.rstrip("%"))
+
+
+def test_a_threshold_in_the_link_belongs_to_its_model():
+    model = trained()
+    digest = library.find(model).digest
+    app = visit("explore", model=model, data="mnist-sample", rule="own", threshold=f"{digest}:1e9")
+    assert metrics(app)["Anomalies found (recall)"] == "0.0%"
+    for text in ("x:1", f"{digest}:nan", f"{digest}:", "1e9", f"{digest}:x"):
+        app = first_run("explore", model=model, data="mnist-sample", rule="own", threshold=text)
+        assert "There is no threshold" in texts(app)
+
+
+def test_a_selection_in_the_link_is_shown_and_a_damaged_one_gets_a_sentence():
+    chosen = np.zeros(1000, bool)
+    chosen[[3, 500]] = True
+    link_to = {"model": trained(), "data": "mnist-sample", "show": "selection"}
+    app = visit("explore", **link_to, selection=selection.packed(chosen))
+    assert app.query_params["selection"] == selection.packed(chosen)
+    app = first_run("explore", **link_to, selection="abc")
+    assert "The selection in this link" in texts(app)
+    assert "Nothing is selected" in texts(settle(app))
+
+
+def test_presets_say_what_is_missing():
+    app = visit("explore", model=trained(), data="mnist-sample")
+    assert "Open an image first" in texts(choose(app, "show", "cluster"))
+    app = visit("explore", model=trained(), data="mnist-sample", image="7")
+    choose(app, "show", "cluster")
+    assert "Open an image first" not in texts(app)
+
+
+def test_an_open_image_has_a_card_with_its_nearest_training_images():
+    app = visit("explore", model=trained(), data="mnist-sample", image="7")
+    assert "image 7: score" in texts(app)
+    assert "Nearest normal training images" in texts(app)
+    assert len(app.image) == 7  # itself, its heatmap, five neighbours
+
+
+def test_two_models_are_compared_by_one_rule():
+    app = visit("explore", model=trained("0"), data="mnist-sample", versus=trained("1"), rule="nu")
+    assert [m.label for m in app.metric].count("AUROC") == 2
+    assert "places in the two rankings differ most" in texts(app)
+    assert len(app.get("bidi_component")) == 6
 
 
 def test_a_model_on_other_data_says_that_nothing_is_anomalous():
     app = visit("explore", model=trained(), data="fashion-mnist-sample")
     assert "does not have the model's normal class" in texts(app)
-    assert len(app.get("bidi_component")) == 2
+    assert metrics(app).keys() == {"Above the threshold"}
 
 
 def test_explain_steps_along_the_ranking_and_keeps_the_link():
@@ -159,8 +233,8 @@ def test_an_objective_that_needs_anomalies_asks_for_them():
 def test_a_model_without_a_sphere_is_explored_and_says_what_it_cannot_show():
     model = trained(detector="shallow", estimator="isolation-forest")
     app = visit("explore", model=model, data="mnist-sample")
-    assert "no hypersphere to show" in texts(app)
-    assert len(app.metric) == 4 and len(app.get("bidi_component")) == 4
+    assert len(app.metric) == 6 and len(app.get("bidi_component")) == 3
+    assert "no hypersphere to show" in texts(choose(app, "map", "radial"))
     app = visit("explain", model=model, data="mnist-sample")
     assert "There is no explanation for isolation-forest yet" in app.error[0].value
 
@@ -242,7 +316,7 @@ def test_an_unreadable_image_is_named_skipped_and_counted(home):
     model = jobs.engine().jobs[app.query_params["job"]].model
     app = visit("explore", model=model, data="tiles")
     assert "1 file was skipped: test/bad/broken" in app.warning[0].value.replace("\\", "")
-    assert app.metric[2].delta.endswith("of 4")
+    assert metrics(app)["AUROC"].endswith("%")
 
 
 def damaged(content: bytes) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 import os
 
 import numpy as np
+import pytest
 
 from deepsvdd_core import products
 
@@ -35,3 +36,18 @@ def test_those_used_last_stay_when_room_is_short(monkeypatch):
         True,
         True,
     ]
+
+
+def test_a_file_is_found_by_its_name_but_no_name_leaves_the_folders(tmp_path):
+    products.put("view", {"a": 1}, {"x": np.ones(2)})
+    name = products.file_name("view", {"a": 1})
+    assert products.find(name).name == name
+    (products.folder().parent / "secret").write_text("no")
+    for bad in ("../secret", "nothing", "", "..", "/etc/passwd"):
+        assert products.find(bad) is None
+
+
+def test_what_is_read_cannot_be_changed():
+    products.put("view", {"a": 1}, {"x": np.ones(2)})
+    with pytest.raises(ValueError, match="read-only"):
+        products.get("view", {"a": 1})["x"][0] = 2

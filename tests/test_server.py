@@ -1,11 +1,18 @@
+import io
 import re
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import requests
+from PIL import Image
+from safetensors.numpy import load
 
+from deepsvdd_core import datasets, jobs, library, products
 from tests.server import Visit, elements, server
 
+MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
 PAGES = {"": "Deep SVDD Explorer"} | {
     name: name.capitalize() for name in ("train", "explore", "explain", "compare", "models")
 }
@@ -33,9 +40,45 @@ def running(tmp_path_factory):
 def test_the_first_page_shows_map_and_images_without_the_engine(running):
     with Visit(running) as visit:
         messages = visit.run()
-    assert elements(messages, "plotly_chart")
-    assert elements(messages, "bidi_component")
+    assert len(elements(messages, "bidi_component")) == 3
     assert not engine_processes(running)
+
+
+def get(running, address):
+    return requests.get(f"{running.url}/{address}", timeout=60)
+
+
+def test_pictures_and_points_are_served_by_addresses_that_change_with_their_content(running):
+    subject = jobs.subject(library.find(MODEL), "mnist-sample")
+    place = "/".join(subject[name] for name in ("dataset", "fingerprint", "split"))
+    first = get(running, f"files/images/{place}/0.png")
+    assert "immutable" in first.headers["Cache-Control"]
+    sheet = np.asarray(Image.open(io.BytesIO(first.content)))
+    images = datasets.load("mnist-sample").test.images
+    assert np.array_equal(sheet[28:56, 28:56], images[17, 0])
+    assert get(running, f"files/images/{place}/99.png").status_code == 404
+    scores = get(running, f"files/arrays/{products.file_name('view', subject)}")
+    assert np.array_equal(load(scores.content)["scores"], products.get("view", subject)["scores"])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "files/arrays/view-0000000000000000.safetensors",
+        "files/arrays/..%2F..%2Fapp.py",
+        "files/components/..%2F..%2Fapp.py",
+        "files/images/nothing/x/test/0.png",
+        "files/images/..%2F..%2Fetc/x/test/0.png",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_not_found(running, address):
+    assert get(running, address).status_code == 404
+
+
+def test_modules_of_components_are_asked_for_again_when_they_change(running):
+    answer = get(running, "files/components/map.js")
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert "javascript" in answer.headers["Content-Type"]
 
 
 def test_it_listens_on_this_computer_only(running):

@@ -28,7 +28,8 @@ from torchvision import transforms
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.networks import ENCODERS, Preprocessing
 from deepsvdd_core.objectives import OBJECTIVES
-from deepsvdd_core.training import batches, layer_products, minimise, nothing
+from deepsvdd_core.progress import nothing
+from deepsvdd_core.training import batches, layer_products, minimise
 
 BATCH = 200  # of the thesis
 ROUNDS = 5

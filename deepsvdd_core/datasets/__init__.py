@@ -16,7 +16,7 @@ from deepsvdd_core.datasets.base import (
     Source,
     data_root,
 )
-from deepsvdd_core.datasets.folders import folder_names, folder_source
+from deepsvdd_core.datasets.folders import folder_names, folder_source, read_picture
 from deepsvdd_core.datasets.published import BUNDLED, PUBLISHED
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "data_root",
     "fingerprint",
     "load",
+    "read_picture",
     "source",
 ]
 

@@ -39,6 +39,16 @@ class DataSet(NamedTuple):
     test: ImageSet
     notes: tuple[str, ...] = ()
 
+    def shown(self, split: str) -> ImageSet:
+        """The test images ("test"), or these followed by the training images ("all")."""
+        if split == "test":
+            return self.test
+        images, labels = (
+            np.concatenate([getattr(part, name) for part in (self.test, self.train)])
+            for name in ("images", "labels")
+        )
+        return ImageSet(images, labels, self.test.class_names)
+
 
 Splits = tuple[ImageSet, ImageSet, tuple[str, ...]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -80,8 +81,8 @@ def folder_shape(root: Path) -> tuple[int, int, int]:
     return GREY
 
 
-def read_picture(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """A uint8 array (C, H, W) from an image file, resized as a whole.
+def read_picture(path: Path | BinaryIO, shape: tuple[int, int, int]) -> np.ndarray:
+    """A uint8 array (C, H, W) from an image file or an open one, resized as a whole.
 
     Raises:
         ValueError: a few words on why it cannot be used.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -12,9 +12,11 @@ import numpy as np
 from deepsvdd_core import library
 from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.objectives import Sphere
+from deepsvdd_core.progress import OnStep, nothing
+from deepsvdd_core.recording import Recording
+from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
-from deepsvdd_core.training import EpochReport, nothing
+from deepsvdd_core.training import EpochReport
 
 MOST_LOOKED_AT = 500  # test images an epoch's AUROC is measured on
 
@@ -36,7 +38,12 @@ def check_images(images: np.ndarray, shape: tuple[int, ...]) -> None:
 
 
 class Glance:
-    """A fixed draw of test images, half of them anomalous, for the figures shown while training."""
+    """A fixed draw of test images, half of them anomalous, for the figures shown while training.
+
+    rows (N,): their places in the test split. embeddings (N, d): what was last seen of them.
+    """
+
+    embeddings: np.ndarray
 
     def __init__(self, task: OneClassTask, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -45,6 +52,7 @@ class Glance:
             for side in (False, True)
         ]
         drawn = np.sort(np.concatenate(rows))
+        self.rows = drawn
         self.images, self.is_anomaly = task.test_images[drawn], task.is_anomaly[drawn]
 
     def auroc(self, scores: np.ndarray) -> float | None:
@@ -59,11 +67,10 @@ class Detector(ABC):
     """
 
     experiment: Experiment
+    recording: Recording | None = None  # of the last `fit`, where it has epochs; not in the file
 
     @abstractmethod
-    def fit(
-        self, task: OneClassTask, *, on_step: Callable[[], None] = nothing
-    ) -> Iterator[EpochReport]:
+    def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
         """Learn from the training images; yields one report per epoch or stage.
 
         on_step is called often and may raise to stop.

@@ -13,7 +13,10 @@ from deepsvdd_core import library
 from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.networks import ENCODERS, Preprocessing, best_device
-from deepsvdd_core.objectives import OBJECTIVES, Sphere
+from deepsvdd_core.objectives import OBJECTIVES
+from deepsvdd_core.progress import OnStep, nothing
+from deepsvdd_core.recording import Frame, Recorder
+from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import (
     SCORING_BATCH,
@@ -21,7 +24,6 @@ from deepsvdd_core.training import (
     Look,
     embed_all,
     health,
-    nothing,
     pretrain,
     train,
 )
@@ -104,9 +106,7 @@ class DeepDetector(Detector, nn.Module):
     def anomaly_score(self, images: np.ndarray) -> np.ndarray:
         return self.embed_and_score(images)[1]
 
-    def fit(
-        self, task: OneClassTask, *, on_step: Callable[[], None] = nothing
-    ) -> Iterator[EpochReport]:
+    def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
         """Pre-train as an autoencoder where the objective asks for it, then train the objective."""
         if self.objective.needs_anomalies and not (task.semi_labels < 0).any():
             raise ValueError(
@@ -120,27 +120,42 @@ class DeepDetector(Detector, nn.Module):
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         semi_labels = torch.from_numpy(task.semi_labels[used]).to(self.device)
         normal_inputs = inputs[semi_labels >= 0]
-        look = self._looker(task, may_be_normal)
+        glance = Glance(task, self.experiment.seed)
+        look = self._looker(glance, may_be_normal)
+        recorder = Recorder(glance.rows)
+
+        def record(report: EpochReport) -> EpochReport:
+            seen = (report.stage, report.epoch, report.loss, report.auroc)
+            recorder.add(Frame(*seen, glance.embeddings, self.sphere))
+            return report
 
         self.objective.initialise(embed_all(self.encoder, normal_inputs))
-        yield EpochReport("before training", 0, 0, None, *look()._replace(health="sound"))
+        start = look()._replace(health="sound")
+        yield record(EpochReport("before training", 0, 0, None, *start))
         decoder = self.decoder_for_training[0]
         common = {"experiment": self.experiment, "generator": self.generator, "on_step": on_step}
         if self.objective.pretrains and decoder is not None:
             decoder = decoder.to(self.device, memory_format=torch.channels_last)
             yield from pretrain(self.encoder, decoder, normal_inputs, **common)
-        yield from train(self.encoder, self.objective, inputs, semi_labels, look=look, **common)
+        reports = train(self.encoder, self.objective, inputs, semi_labels, look=look, **common)
+        for report in reports:
+            yield record(report)
         codes, scores = self.embed_and_score(may_be_normal)
         self.objective.settle(scores, torch.from_numpy(codes).to(self.device))
+        recorder.settle(self.sphere)
+        self.recording = recorder.recording()
 
-    def _looker(self, task: OneClassTask, may_be_normal: np.ndarray) -> Callable[[], Look]:
-        """The quick look after each epoch: radius, AUROC and health on a few fixed images."""
-        glance = Glance(task, self.experiment.seed)
+    def _looker(self, glance: Glance, may_be_normal: np.ndarray) -> Callable[[], Look]:
+        """The quick look after each epoch: radius, AUROC and health on a few fixed images.
+
+        It leaves their codes in `glance.embeddings`.
+        """
         few = may_be_normal[:: max(1, len(may_be_normal) // MOST_FOR_RADIUS)]
         start = [weight.detach().clone() for weight in self.encoder.parameters()]
 
         def look() -> Look:
             codes, scores = self.embed_and_score(glance.images)
+            glance.embeddings = codes
             if self.sphere is not None and not self.objective.moves_radius:
                 few_codes, few_scores = self.embed_and_score(few)
                 self.objective.settle(few_scores, torch.from_numpy(few_codes).to(self.device))

@@ -17,8 +17,9 @@ from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
 from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.networks import ENCODERS, SLOPE, best_device
+from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.tasks import OneClassTask
-from deepsvdd_core.training import SCORING_BATCH, EpochReport, batches, health, minimise, nothing
+from deepsvdd_core.training import SCORING_BATCH, EpochReport, batches, health, minimise
 
 
 class GenerativeDetector(Detector, nn.Module):
@@ -43,7 +44,7 @@ class GenerativeDetector(Detector, nn.Module):
         """Make the networks."""
         raise NotImplementedError
 
-    def learn(self, pixels: Tensor, on_step: Callable[[], None]) -> Iterator[float]:
+    def learn(self, pixels: Tensor, on_step: OnStep) -> Iterator[float]:
         """Train on pixels (N, C, H, W); yields the loss of each epoch."""
         raise NotImplementedError
 
@@ -77,9 +78,7 @@ class GenerativeDetector(Detector, nn.Module):
     def anomaly_score(self, images: np.ndarray) -> np.ndarray:
         return self.embed_and_score(images)[1]
 
-    def fit(
-        self, task: OneClassTask, *, on_step: Callable[[], None] = nothing
-    ) -> Iterator[EpochReport]:
+    def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
         """Train, then place the threshold; the AUROC is measured once, in the end."""
         normal = task.train_images[task.semi_labels >= 0]
         epochs = self.experiment.epochs
@@ -93,7 +92,7 @@ class GenerativeDetector(Detector, nn.Module):
         yield EpochReport("training", epochs, epochs, loss, None, glance.auroc(scores), state)
 
     def minimised(
-        self, loss_of: Callable[[Tensor], Tensor], count: int, on_step: Callable[[], None]
+        self, loss_of: Callable[[Tensor], Tensor], count: int, on_step: OnStep
     ) -> Iterator[float]:
         """The schedule of the experiment on all of this module's parameters."""
         return minimise(
@@ -152,7 +151,7 @@ class VAE(GenerativeDetector):
         error = (pixels - self.decoder(codes)).square() / variance + variance.log()
         return -error.sum(dim=(1, 2, 3)) / 2
 
-    def learn(self, pixels: Tensor, on_step: Callable[[], None]) -> Iterator[float]:
+    def learn(self, pixels: Tensor, on_step: OnStep) -> Iterator[float]:
         """Minimise the negative evidence lower bound."""
 
         def loss_of(rows: Tensor) -> Tensor:
@@ -200,7 +199,7 @@ class RealNVP(GenerativeDetector):
         raw = torch.cat([inside, torch.log(rest.clamp_min(1e-3))[:, None]], dim=1)
         return (raw - self.center) / self.scale
 
-    def learn(self, pixels: Tensor, on_step: Callable[[], None]) -> Iterator[float]:
+    def learn(self, pixels: Tensor, on_step: OnStep) -> Iterator[float]:
         """Fit the components, then minimise the mean negative log density."""
         count = min(self.components, len(pixels) - 1)
         pca = PCA(count, random_state=self.experiment.seed).fit(pixels.flatten(1).cpu().numpy())
@@ -256,7 +255,7 @@ class AnoGAN(GenerativeDetector):
         )
         self.judge = nn.Linear(64 * (side // 4) ** 2, 1)
 
-    def learn(self, pixels: Tensor, on_step: Callable[[], None]) -> Iterator[float]:
+    def learn(self, pixels: Tensor, on_step: OnStep) -> Iterator[float]:
         """Train both networks in turn; the loss yielded is the generator's."""
         rate, betas = 2e-4, (0.5, 0.999)  # of DCGAN
         judging = [*self.features.parameters(), *self.judge.parameters()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -16,8 +16,9 @@ from deepsvdd_core.detectors.deep import DeepDetector
 from deepsvdd_core.estimators import ESTIMATORS, OneClassEstimator, OracleSupportVectors
 from deepsvdd_core.evaluation import auroc, upper_quantile
 from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.tasks import OneClassTask
-from deepsvdd_core.training import EpochReport, nothing
+from deepsvdd_core.training import EpochReport
 
 CHUNK = 1_000  # images scored between two chances to cancel
 INSIDE = "deep."  # prefix of the parts of the network that makes the codes
@@ -69,9 +70,7 @@ class ShallowDetector(Detector):
         parts = np.array_split(features, range(CHUNK, len(features), CHUNK))
         return features, np.concatenate([-self.estimator.score_samples(part) for part in parts])
 
-    def fit(
-        self, task: OneClassTask, *, on_step: Callable[[], None] = nothing
-    ) -> Iterator[EpochReport]:
+    def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
         """Train the network of the codes where there is one, then fit the estimator."""
         if self.deep is not None:
             yield from self.deep.fit(task, on_step=on_step)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
-
-
-class Sphere(NamedTuple):
-    """centers (K, d) float32 and radii (K,) float64, in embedding units."""
-
-    centers: np.ndarray
-    radii: np.ndarray
+from deepsvdd_core.sphere import Sphere
 
 
 class Objective(nn.Module):

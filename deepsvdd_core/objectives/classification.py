@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.objectives.base import Objective, Sphere
+from deepsvdd_core.objectives.base import Objective
+from deepsvdd_core.sphere import Sphere
 
 
 def log_probability_of_anomaly(radial: Tensor) -> Tensor:
@@ -24,6 +25,7 @@ class HypersphereClassifier(Objective):
     pretrains = False
     uses_labels = True
     needs_anomalies = True
+    score_of_distance = "huber"
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
@@ -32,10 +34,6 @@ class HypersphereClassifier(Objective):
     def radial(self, codes: Tensor) -> Tensor:
         """h(z) = sqrt(|z|^2 + 1) - 1."""
         return (codes.square().sum(dim=1) + 1).sqrt() - 1
-
-    def norm_at(self, score: float) -> float:
-        """The L2 norm of codes with this score."""
-        return float(np.sqrt((score + 1) ** 2 - 1))
 
     def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
         radial = self.radial(codes)
@@ -47,8 +45,10 @@ class HypersphereClassifier(Objective):
 
     @property
     def sphere(self) -> Sphere:
+        """Its radius is the distance of the threshold."""
         center = np.zeros((1, self.embedding_dim), np.float32)
-        return Sphere(center, np.array([self.norm_at(self.threshold)]))
+        sphere = Sphere(center, np.zeros(1), self.score_of_distance)
+        return sphere._replace(radii=sphere.radii_at(self.threshold))
 
 
 class HypersphereClassifierL1(HypersphereClassifier):
@@ -65,21 +65,19 @@ class HypersphereClassifierL1(HypersphereClassifier):
 class HypersphereClassifierL2(HypersphereClassifier):
     """Hypersphere classifier with the L2 norm."""
 
+    score_of_distance = "norm"
+
     def radial(self, codes: Tensor) -> Tensor:
         return torch.linalg.vector_norm(codes, dim=1)
-
-    def norm_at(self, score: float) -> float:
-        return score
 
 
 class HypersphereClassifierSquared(HypersphereClassifier):
     """Hypersphere classifier with the squared L2 norm."""
 
+    score_of_distance = "squared"
+
     def radial(self, codes: Tensor) -> Tensor:
         return codes.square().sum(dim=1)
-
-    def norm_at(self, score: float) -> float:
-        return float(np.sqrt(score))
 
 
 class FCDD(HypersphereClassifier):

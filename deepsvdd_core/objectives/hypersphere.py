@@ -9,7 +9,8 @@ from torch import Tensor
 from deepsvdd_core.clustering import cluster_centers
 from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.objectives.base import Objective, Sphere
+from deepsvdd_core.objectives.base import Objective
+from deepsvdd_core.sphere import Sphere
 
 
 def away_from_zero(center: Tensor) -> Tensor:
@@ -34,6 +35,8 @@ class OneClass(Objective):
     The radius does not enter the loss: it is the distance that a share of `nu` of the training
     codes exceeds.
     """
+
+    score_of_distance = "squared"
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
@@ -64,7 +67,9 @@ class OneClass(Objective):
 
     @property
     def sphere(self) -> Sphere:
-        return Sphere(self.center.cpu().numpy()[None], np.array([float(self.radius)]))
+        return Sphere(
+            self.center.cpu().numpy()[None], np.array([float(self.radius)]), self.score_of_distance
+        )
 
 
 class SoftBoundary(OneClass):
@@ -74,6 +79,7 @@ class SoftBoundary(OneClass):
     follows a warm-up, the weights by gradient steps in between.
     """
 
+    score_of_distance = "beyond"
     moves_radius = True
     warm_up = 10  # epochs with radius 0, but never more than half of all
 
@@ -133,7 +139,7 @@ class SeveralSpheres(OneClass):
 
     @property
     def sphere(self) -> Sphere:
-        return Sphere(self.center.cpu().numpy(), self.radius.cpu().numpy())
+        return Sphere(self.center.cpu().numpy(), self.radius.cpu().numpy(), self.score_of_distance)
 
     def _load_from_state_dict(self, state: dict, prefix: str, *rest: object) -> None:
         # The number of spheres is known only to the file.
@@ -150,6 +156,7 @@ class MultiSphere(SeveralSpheres):
     one cluster it is the soft-boundary objective.
     """
 
+    score_of_distance = "beyond"
     moves_radius = True
     warm_up = SoftBoundary.warm_up
     most_spheres = 10

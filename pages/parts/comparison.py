@@ -7,8 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from deepsvdd_core import benchmark, figures
-from pages.parts.frame import plain
-from pages.parts.scene import NO_BAR
+from pages.parts.frame import NO_BAR, plain
 from pages.parts.subject import choose as choose_one
 
 PERCENT = st.column_config.NumberColumn(format="%.2f")

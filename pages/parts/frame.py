@@ -10,6 +10,7 @@ EXPLORE = "pages/explore.py"
 EXPLAIN = "pages/explain.py"
 COMPARE = "pages/compare.py"
 MODELS = "pages/models.py"
+NO_BAR = {"displaylogo": False}  # of Plotly charts
 
 
 def listed() -> list[st.Page]:
@@ -27,6 +28,7 @@ def listed() -> list[st.Page]:
 def heading(title: str, purpose: str) -> None:
     """The title of a page and its one sentence of purpose."""
     st.set_page_config(page_title=f"{title} · Deep SVDD Explorer")
+    st.html("<style>.stMainBlockContainer { padding-top: 4rem; }</style>")
     st.title(title)
     st.markdown(purpose)
 

@@ -7,25 +7,31 @@ import streamlit as st
 
 from deepsvdd_core import catalogue, figures
 from deepsvdd_core.products import Arrays
-from pages.parts.frame import plain
-from pages.parts.scene import NO_BAR
+from pages.parts import link, state
+from pages.parts.frame import NO_BAR, plain
 from pages.parts.subject import Subject
 
 
 def choose_image(subject: Subject, order: np.ndarray) -> int:
     """The number of an image: from the link, typed, or a step along the ranking."""
     last = len(order) - 1
-    if "image" in st.query_params and st.session_state.get("image-link") != dict(st.query_params):
-        st.session_state["image"] = _number(st.query_params["image"], int(order[0]), last)
-    st.session_state.setdefault("image", int(order[0]))
-    st.session_state["image"] = min(st.session_state["image"], last)
-    place = int(np.flatnonzero(order == st.session_state["image"])[0])
+    row = state.focus(subject)
+    if row is None:
+        text = link.recall("image")
+        if text is not None:
+            st.warning(f"There is no image “{plain(text)}” here; choose 0 to {last}.")
+        state.focus_on(subject, row := int(order[0]))
+    place = int(np.flatnonzero(order == row)[0])
 
     def step(by: int) -> None:
-        st.session_state["image"] = int(order[place + by])
+        state.focus_on(subject, int(order[place + by]))
 
-    typed, stranger, calmer = st.columns([2, 1, 1], vertical_alignment="bottom")
-    row = typed.number_input("Image", 0, last, step=1, key="image")
+    def typed() -> None:
+        state.focus_on(subject, int(st.session_state["image"]))
+
+    st.session_state["image"] = row
+    number, stranger, calmer = st.columns([2, 1, 1], vertical_alignment="bottom")
+    number.number_input("Image", 0, last, step=1, key="image", on_change=typed)
     stranger.button(
         "Stranger", on_click=step, args=(-1,), disabled=place == 0, icon=":material/arrow_upward:"
     )
@@ -36,9 +42,7 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
         disabled=place == last,
         icon=":material/arrow_downward:",
     )
-    st.query_params["image"] = str(row)
-    st.session_state["image-link"] = dict(st.query_params)
-    return int(row)
+    return row
 
 
 def show(subject: Subject, row: int, place: int, arrays: Arrays) -> None:
@@ -80,10 +84,3 @@ def show(subject: Subject, row: int, place: int, arrays: Arrays) -> None:
         "centre. Grad-CAM values have no unit. Both come from the very network that gives the "
         "score."
     )
-
-
-def _number(text: str, default: int, last: int) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= last:
-        return int(text)
-    st.warning(f"There is no image “{plain(text)}” here; choose 0 to {last}.")
-    return default

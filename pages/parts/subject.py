@@ -11,16 +11,19 @@ import streamlit as st
 
 from deepsvdd_core import datasets, jobs, library, tasks
 from deepsvdd_core.products import Arrays
+from deepsvdd_core.sphere import Sphere
 from pages.parts import waiting
 from pages.parts.frame import plain
 
+SPLITS = {"test": "Test images", "all": "Test and training"}
+
 
 class Subject(NamedTuple):
-    """A model and the test images of a data set, scored.
+    """A model and images of a data set, scored.
 
     images (N, C, H, W) uint8, labels (N,) int64, is_anomaly (N,) bool or None where the data set
-    does not have the model's normal classes; view: the arrays of `pipeline.view`; parameters: what
-    names all this in a request to the engine.
+    does not have the model's normal classes; view: the arrays of `pipeline.asking.view`;
+    parameters: what names all this in a request to the engine.
     """
 
     entry: library.ModelEntry
@@ -42,6 +45,13 @@ class Subject(NamedTuple):
         return "radial" in self.view
 
     @property
+    def sphere(self) -> Sphere:
+        """Radii and kind of score, without the centres, which stay with the engine."""
+        radii = self.view["radii"]
+        score = self.view["score_kind"].tobytes().decode()
+        return Sphere(np.empty((len(radii), 0), np.float32), radii, score)
+
+    @property
     def threshold(self) -> float:
         return float(self.view["threshold"])
 
@@ -52,6 +62,7 @@ def choose(
     options: Sequence[str],
     default: str,
     title: Callable[[str], str] = str,
+    widget: Callable[..., str] = st.selectbox,
     **about: object,
 ) -> str:
     """A menu whose choice stands in the link and stays when the page is left.
@@ -66,7 +77,7 @@ def choose(
         wanted = (linked, st.session_state.get(f"last-{name}"), default)
         st.session_state[key] = next(value for value in wanted if value in options)
     titles = _distinct({option: title(option) for option in options})
-    value = st.selectbox(label, options, format_func=titles.__getitem__, key=key, **about)
+    value = widget(label, options, format_func=titles.__getitem__, key=key, **about)
     st.session_state[f"last-{name}"] = value
     st.query_params[name] = value
     return value
@@ -87,13 +98,13 @@ def choose_subject() -> Subject:
     if not models:
         st.info("There is no model yet; train one on the Train page.")
         st.stop()
-    left, right = st.columns(2)
+    left, middle, right = st.columns([3, 2, 2])
     with left:
         name = choose(
             "model", "Model", list(models), start_model(models), lambda n: title(models[n])
         )
     fitting = fitting_datasets(models[name])
-    with right:
+    with middle:
         own = models[name].header["experiment"]["dataset"]
         dataset = choose(
             "data",
@@ -101,15 +112,27 @@ def choose_subject() -> Subject:
             fitting,
             shown_first(own, fitting),
             lambda n: datasets.source(n).title,
-            help="Its test images are shown. Only data sets of the model's image size are listed.",
+            help="Only data sets of the model's image size are listed.",
         )
-    return subject(models[name], dataset)
+    with right:
+        split = choose(
+            "split",
+            "Images",
+            list(SPLITS),
+            "test",
+            SPLITS.__getitem__,
+            widget=st.segmented_control,
+            required=True,
+            help="A model may have seen training images; figures with them say little about new "
+            "ones.",
+        )
+    return subject(models[name], dataset, split)
 
 
-def subject(entry: library.ModelEntry, dataset: str) -> Subject:
+def subject(entry: library.ModelEntry, dataset: str, split: str = "test") -> Subject:
     """The model's view of the data set; the page stops here while it is being computed."""
-    parameters = jobs.subject(entry, dataset)
-    test = images(dataset, parameters["fingerprint"])
+    parameters = jobs.subject(entry, dataset, split)
+    test = images(dataset, parameters["fingerprint"], split)
     view = waiting.result("view", f"Scoring the images of {dataset}", **parameters)
     if test is None or view is None:
         st.stop()
@@ -130,34 +153,29 @@ def subject(entry: library.ModelEntry, dataset: str) -> Subject:
 
 
 class ShownImages(NamedTuple):
-    """The test split of a data set and what the user should know of it."""
+    """Images of a data set and what the user should know of it."""
 
     split: datasets.ImageSet
     notes: tuple[str, ...]
 
 
-def images(dataset: str, fingerprint: str) -> ShownImages | None:
+def images(dataset: str, fingerprint: str, split: str) -> ShownImages | None:
     """Bundled samples are read here; other sets by the engine, with progress."""
     if not datasets.source(dataset).slow:
-        return bundled(dataset)
+        loaded = waiting.bundled(dataset)
+        return ShownImages(loaded.shown(split), loaded.notes)
     arrays = waiting.result(
         "images",
         f"Reading {datasets.source(dataset).title}",
         dataset=dataset,
         fingerprint=fingerprint,
+        split=split,
     )
     if arrays is None:
         return None
     names = datasets.source(dataset).class_names
     notes = arrays["notes"].tobytes().decode().splitlines()
     return ShownImages(datasets.ImageSet(arrays["images"], arrays["labels"], names), tuple(notes))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def bundled(dataset: str) -> ShownImages:
-    """One read-only copy for all sessions."""
-    loaded = datasets.load(dataset)
-    return ShownImages(loaded.test, loaded.notes)
 
 
 def start_model(models: Sequence[str]) -> str:

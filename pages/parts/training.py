@@ -7,7 +7,6 @@ import streamlit as st
 from deepsvdd_core import catalogue, datasets, figures, jobs
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from pages.parts import frame
-from pages.parts.scene import NO_BAR
 from pages.parts.subject import choose
 
 STEP = 0.5  # seconds between two looks at a running job
@@ -264,7 +263,7 @@ def _curves(epochs: list[dict]) -> None:
         if points:
             column.plotly_chart(
                 figures.curve(*zip(*points, strict=True), name),
-                config=NO_BAR,
+                config=frame.NO_BAR,
                 key=f"curve-{value}",
                 alt=f"{name} over {len(points)} epochs, last {points[-1][1]:.4g}.",
             )

@@ -6,15 +6,34 @@ import time
 
 import streamlit as st
 
-from deepsvdd_core import jobs
+from deepsvdd_core import datasets, jobs, products
 from deepsvdd_core.products import Arrays
 from pages.parts.frame import plain
 
 PATIENCE = 0.4  # seconds a page waits for an answer before it shows progress
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def stored(name: str) -> Arrays:
+    """A product by its file name, one copy for all sessions. Raises LookupError without a file."""
+    path = products.find(name)
+    if path is None:
+        raise LookupError(name)
+    return products.read(path)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def bundled(dataset: str) -> datasets.DataSet:
+    """A data set that a page may read itself, one read-only copy for all sessions."""
+    return datasets.load(dataset)
+
+
 def result(kind: str, text: str, **parameters: object) -> Arrays | None:
     """The arrays asked for, or None while the page shows progress, or why there are none."""
+    try:
+        return stored(products.file_name(kind, parameters))
+    except LookupError:
+        pass
     engine = jobs.engine()
     answer = engine.request(kind, **parameters)
     if isinstance(answer, jobs.Job):

@@ -1,7 +1,9 @@
-"""The main story in a real browser: pick a class, train, see the map, ask why."""
+"""The main stories in a real browser: train, explore as one instrument, ask why, share."""
 
 import io
+import math
 import re
+import zipfile
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -9,7 +11,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from deepsvdd_core import library
+
 pytestmark = pytest.mark.browser
+DIGIT = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
+EXPLORE = f"/explore?model={DIGIT}&data=mnist-sample"
 
 
 def quiet(page: Page) -> None:
@@ -40,30 +46,67 @@ def train_a_digit(page: Page) -> None:
     page.get_by_role("button", name="Train", exact=True).click()
 
 
+def explore(page: Page, more: str = "") -> None:
+    """Open a ready-made model on its sample and wait for the map."""
+    page.goto(EXPLORE + more)
+    page.wait_for_selector(".map[data-ready]")
+    quiet(page)
+
+
+def lasso(page: Page, radius: float = 120) -> None:
+    """A circle around the middle of the map."""
+    page.get_by_role("button", name="Lasso").click()
+    canvas = page.locator("canvas.marks")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x + radius, y)
+    page.mouse.down()
+    for step in range(1, 25):
+        turn = step * math.pi / 12
+        page.mouse.move(x + radius * math.cos(turn), y + radius * math.sin(turn))
+    page.mouse.up()
+    expect(count(page)).to_have_text(re.compile("selected"))
+    quiet(page)
+
+
+def count(page: Page):
+    return page.locator(".map .count").first
+
+
+def gallery(page: Page) -> list[int]:
+    """The rows of the images in the gallery."""
+    buttons = page.locator(".st-key-ladder button")
+    return [int(row) for row in buttons.evaluate_all("all => all.map(b => b.dataset.row)")]
+
+
+def query(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
+
+
 def test_pick_a_class_train_see_the_map_and_ask_why(page):
     train_a_digit(page)
     expect(page.get_by_text("Finished; the model is in the library.")).to_be_visible()
     page.get_by_role("link", name="Explore it").click()
 
     expect(page.get_by_role("heading", name="Explore")).to_be_visible()
-    chart = page.get_by_test_id("stPlotlyChart").first
-    expect(chart.locator("canvas").first).to_be_attached()
-    assert colours(chart.screenshot()) > 100
-    expect(page.get_by_text("1,000 test images")).to_be_visible()
+    page.wait_for_selector(".map[data-ready]")
+    assert colours(page.locator(".map .stage").screenshot()) > 100
+    expect(count(page)).to_have_text("1,000 images")
 
-    strangest = page.locator(".st-key-gallery-Most-anomalous-among-all-images button").first
-    label = strangest.get_attribute("aria-label")
-    row = re.search(r"image (\d+), score", label)[1]
+    strangest = page.locator(".st-key-ladder button").first
+    row = strangest.get_attribute("data-row")
     strangest.click()
+    expect(page.get_by_text(re.compile(rf"image {row}: score"))).to_be_visible()
+    page.get_by_role("link", name="Ask why").click()
 
     expect(page.get_by_role("heading", name="Explain")).to_be_visible()
     expect(page.get_by_text(re.compile(rf"Image {row}, class"))).to_be_visible()
     expect(page.get_by_text("Place 1 of 1,000")).to_be_visible()
-    assert parse_qs(urlparse(page.url).query)["image"] == [row]
-    for explainer in ("LRP", "Grad-CAM"):
-        heatmap = page.locator(f".st-key-relevance-{explainer}")
-        expect(heatmap).to_be_visible()
-        assert colours(heatmap.screenshot()) > 20
+    assert query(page)["image"] == row
+    heatmap = page.locator(".st-key-relevance-Grad-CAM")
+    expect(heatmap).to_be_visible()
+    assert colours(heatmap.screenshot()) > 20
 
 
 def test_a_training_survives_a_reload_and_can_be_cancelled(page):
@@ -77,3 +120,133 @@ def test_a_training_survives_a_reload_and_can_be_cancelled(page):
     expect(page.get_by_text(re.compile("Pre-training: epoch [1-9]"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled; no model was kept.")).to_be_visible(timeout=3000)
+
+
+def test_a_lasso_is_the_gallery_and_outlives_maps_and_pages(page, chromium):
+    explore(page)
+    lasso(page)
+    shown = int(count(page).inner_text().split()[0])
+    rows = gallery(page)
+    assert 0 < len(rows) == min(shown, 60)
+    expect(page.locator(".st-key-ladder button").first).to_be_visible()
+
+    page.get_by_text("UMAP", exact=True).click()
+    quiet(page)
+    expect(count(page)).to_have_text(f"{shown} of 1,000 images selected")
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Explore", exact=True).first.click()
+    page.wait_for_selector(".map[data-ready]")
+    expect(count(page)).to_have_text(f"{shown} of 1,000 images selected")
+
+    fresh = chromium.new_context().new_page()
+    fresh.set_default_timeout(60_000)
+    fresh.goto(page.url)
+    fresh.wait_for_selector(".map[data-ready]")
+    quiet(fresh)
+    expect(count(fresh)).to_have_text(f"{shown} of 1,000 images selected")
+    assert query(fresh) == query(page)
+    fresh.context.close()
+
+    page.locator("canvas.marks").focus()
+    page.keyboard.press("Escape")
+    expect(count(page)).to_have_text("1,000 images")
+    quiet(page)
+    assert "selection" not in query(page)
+
+
+def test_hovering_shows_the_picture_of_the_point_without_asking_the_server(page):
+    explore(page)
+    box = page.locator("canvas.marks").bounding_box()
+    card = page.locator(".map .card")
+    seen = set()
+    for step in range(60):
+        turn, reach = step * 0.5, 4 * step
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x + reach * math.cos(turn), y + reach * math.sin(turn))
+        if card.is_visible():
+            row = int(card.get_attribute("data-row"))
+            place = card.locator(".picture").first.evaluate("e => e.style.backgroundPosition")
+            left, top = (round(-float(part)) for part in place.replace("px", "").split())
+            assert (left // 84, top // 84) == (row % 256 % 16, row % 256 // 16)
+            assert f"image {row}" in card.inner_text()
+            seen.add(row)
+    assert len(seen) >= 5
+
+
+def test_the_threshold_moves_with_the_keyboard_and_everything_follows(page):
+    explore(page)
+    handle = page.locator(".scores .handle")
+    before = float(handle.get_attribute("aria-valuenow"))
+    alarms = page.get_by_test_id("stMetric").filter(has_text="False alarms")
+    first = alarms.inner_text()
+    handle.focus()
+    for _ in range(4):
+        page.keyboard.press("PageUp")
+    expect(alarms).not_to_have_text(first)
+    quiet(page)
+    expect(page.locator(".scores .handle")).to_be_focused()
+    assert float(handle.get_attribute("aria-valuenow")) > before
+    assert query(page)["rule"] == "own"
+    assert query(page)["threshold"].startswith(library.find(DIGIT).digest)
+
+
+def test_an_image_of_the_gallery_gets_a_ring_on_the_map_and_arrows_walk_the_ranking(page):
+    explore(page)
+    first = gallery(page)[0]
+    stage = page.locator(".map .stage")
+    without = stage.screenshot()
+    page.locator(".st-key-ladder button").first.click()
+    expect(page.get_by_text(re.compile(rf"image {first}: score"))).to_be_visible()
+    quiet(page)
+    page.mouse.move(0, 0)
+    assert stage.screenshot() != without
+    page.locator("canvas.marks").focus()
+    page.keyboard.press("ArrowLeft")  # one step towards normal
+    second = gallery(page)[1]
+    expect(page.get_by_text(re.compile(rf"image {second}: score"))).to_be_visible()
+
+
+def test_the_theatre_plays_from_before_training_to_the_end(page):
+    explore(page)
+    page.get_by_text("Training theatre").click()
+    slider = page.locator(".theatre input")
+    slider.focus()
+    page.keyboard.press("Home")
+    frame = page.locator(".theatre .frame")
+    expect(frame).to_have_text(re.compile("^before training"))
+    page.get_by_role("button", name="Play").click()
+    expect(frame).to_have_text(re.compile("epoch 2:"))
+    page.get_by_role("button", name="Pause").click()
+
+
+def test_a_selection_is_taken_home_as_a_zip_and_as_a_page_that_needs_no_network(page, tmp_path):
+    explore(page)
+    lasso(page, radius=60)
+    rows = set(gallery(page))
+    page.get_by_text("Share and take away").click()
+    for make, download in (("Zip: table", "Download ZIP"), ("Report: one", "Download HTML")):
+        page.get_by_role("button", name=make).click()
+        with page.expect_download() as arriving:
+            page.get_by_role("button", name=download).click()
+        arriving.value.save_as(tmp_path / download)
+    with zipfile.ZipFile(tmp_path / "Download ZIP") as archive:
+        table = archive.read("selection.csv").decode().splitlines()
+        assert any(name.startswith("heatmaps/") for name in archive.namelist())
+    assert rows <= {int(line.split(",")[0]) for line in table[1:]}
+
+    (tmp_path / "report.html").write_bytes((tmp_path / "Download HTML").read_bytes())
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"file://{tmp_path}/report.html")
+    page.wait_for_selector(".plotly .main-svg")
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_without_its_component_the_map_is_a_plain_chart(page):
+    page.route("**/files/components/map.js", lambda route: route.abort())
+    page.goto(EXPLORE)
+    quiet(page)
+    expect(page.get_by_text("switch on “Plain charts” below")).to_be_visible()
+    page.get_by_text("Plain charts", exact=True).click()
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()

@@ -1,0 +1,236 @@
+"""Questions about a fitted model and the images of a data set."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import euclidean_distances
+
+from deepsvdd_core import detectors, library, products
+from deepsvdd_core.clustering import cluster_centers
+from deepsvdd_core.datasets import ImageSet
+from deepsvdd_core.detectors import Detector
+from deepsvdd_core.explainers import EXPLAINERS, supported
+from deepsvdd_core.pipeline.running import Arrays, dataset_of
+from deepsvdd_core.progress import OnStep, Progress
+from deepsvdd_core.projections import (
+    PLACES,
+    PROJECTIONS,
+    Projection,
+    distances,
+    nearest_sphere,
+    pca,
+    trust,
+)
+from deepsvdd_core.tasks import anomaly_mask
+
+NEIGHBOURS = 5  # training images shown beside an image
+MOST_CLUSTERS = 10
+SCALED_BY = 200  # images that decide the colour scale of a data set's heatmaps
+
+
+class Subject(NamedTuple):
+    """A model of the library and images of a data set, by names that change with their content."""
+
+    model: str
+    digest: str
+    dataset: str
+    fingerprint: str
+    split: str
+
+    @property
+    def detector(self) -> Detector:
+        """Raises ValueError when the model has changed meanwhile."""
+        return _detector(self.model, self.digest)
+
+    @property
+    def shown(self) -> ImageSet:
+        """The images the question is about."""
+        return dataset_of(self.dataset).shown(self.split)
+
+    @property
+    def embeddings(self) -> np.ndarray:
+        """(N, d) float32 of the shown images."""
+        return _embedded(self)[0]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(N,) float64 of the shown images."""
+        return _embedded(self)[1]
+
+
+@lru_cache(maxsize=16)
+def _detector(name: str, digest: str) -> Detector:
+    entry = library.find(name)
+    if entry.digest != digest:
+        raise ValueError(f"The model {name} has changed; open it again.")
+    return detectors.load(entry.path)
+
+
+@lru_cache(maxsize=4)
+def _embedded(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    return subject.detector.embed_and_score(subject.shown.images)
+
+
+def view(subject: Subject) -> Arrays:
+    """Scores and, for a detector with a sphere, the radial map of a data set's images.
+
+    scores (N,) float64, labels (N,) int32, threshold and explained (1 where heatmaps exist) are
+    scalars. is_anomaly (N,) uint8 where the data set has the model's normal classes. plane (N, 2)
+    float32: the two strongest principal components of the embeddings. With a sphere: distances
+    (N,) float64 and radial (N, 2) float64 in units of the radius, nearest (N,) int32 numbers the
+    sphere each image belongs to, radii (K,); score_kind as UTF-8.
+    """
+    detector, shown, embeddings = subject.detector, subject.shown, subject.embeddings
+    result = {
+        "scores": subject.scores,
+        "labels": shown.labels.astype(np.int32),
+        "threshold": np.float64(detector.threshold),
+        "explained": np.float64(bool(supported(detector))),
+        "plane": pca(embeddings).astype(np.float32),
+    }
+    if set(detector.experiment.normal_classes) <= set(shown.class_names):
+        truth = anomaly_mask(shown, detector.experiment.normal_classes)
+        result["is_anomaly"] = truth.astype(np.uint8)
+    sphere = detector.sphere
+    if sphere is None:
+        return result
+    return {
+        **result,
+        "distances": distances(embeddings, sphere),
+        "radial": PROJECTIONS["radial"](embeddings, sphere).coordinates,
+        "nearest": nearest_sphere(embeddings, sphere).astype(np.int32),
+        "radii": sphere.radii,
+        "score_kind": np.frombuffer(sphere.score.encode(), np.uint8),
+    }
+
+
+def project(subject: Subject, *, projection: str, progress: Progress, on_step: OnStep) -> Arrays:
+    """Coordinates of a data set's images in a projection, float32 (N, 2), on the sphere (N, 3)."""
+    drawn = PROJECTIONS[projection](
+        subject.embeddings, subject.detector.sphere, progress=progress, on_step=on_step
+    )
+    return {"coordinates": drawn.coordinates.astype(np.float32)}
+
+
+def trusted(subject: Subject, *, projection: str, coordinates: str, on_step: OnStep) -> Arrays:
+    """How far a map can be trusted: scalars `neighbours` and `order`, NaN where not defined.
+
+    coordinates: the file name of the product that holds them.
+    """
+    mapped = products.read(products.find(coordinates))
+    name = "radial" if projection == "radial" else "coordinates"
+    center = {} if projection == "umap" else {"center": np.zeros(mapped[name].shape[1])}
+    drawn = Projection(mapped[name].astype(np.float64), center)
+    found = trust(subject.embeddings, drawn, subject.detector.sphere, on_step=on_step)
+    values = {"neighbours": found.neighbours, "order": found.order}
+    return {name: np.float64(np.nan if v is None else v) for name, v in values.items()}
+
+
+def place(
+    subject: Subject, *, projection: str, coordinates: str, images: str, count: int
+) -> Arrays:
+    """Where new images fall on a map that is already there, and what the model says of them.
+
+    images: `count` uint8 images as base64. scores (count,), coordinates (count, 2 or 3), relevance
+    (count, H, W) and its limit where there is an explainer.
+    """
+    detector = subject.detector
+    shape = subject.shown.images.shape[1:]
+    pixels = np.frombuffer(base64.b64decode(images), np.uint8).reshape(count, *shape)
+    embeddings, scores = detector.embed_and_score(pixels)
+    if projection == "radial":
+        drawn = PROJECTIONS["radial"](subject.embeddings, detector.sphere)
+    else:
+        drawn = Projection(products.read(products.find(coordinates))["coordinates"], {})
+    at = PLACES[projection](embeddings, subject.embeddings, drawn, detector.sphere)
+    result = {"scores": scores, "coordinates": at}
+    if supported(detector):
+        result["relevance"] = EXPLAINERS[explainer_of(detector)](detector, pixels)
+        result["limit"] = np.float64(limit_of(subject))
+    if detector.sphere is not None:
+        result["nearest"] = nearest_sphere(embeddings, detector.sphere).astype(np.int32)
+    return result
+
+
+def clusters(subject: Subject) -> Arrays:
+    """Labels (N,) int32 of clusters among the embeddings of a data set's images."""
+    embeddings = subject.embeddings.astype(np.float64)
+    centers = cluster_centers(embeddings, most_clusters=MOST_CLUSTERS)
+    squared = euclidean_distances(embeddings, centers, squared=True)
+    return {"clusters": squared.argmin(axis=1).astype(np.int32)}
+
+
+def neighbours(subject: Subject, *, index: int) -> Arrays:
+    """The training images of the normal classes whose embeddings lie nearest to an image's.
+
+    images (5, C, H, W) uint8, labels (5,) int32, distances (5,) float64 in embedding units, nearest
+    first.
+    """
+    rows, known = _normal_training(subject)
+    train = dataset_of(subject.dataset).train
+    apart = np.linalg.norm(known.astype(np.float64) - subject.embeddings[index], axis=1)
+    order = np.argsort(apart, kind="stable")[:NEIGHBOURS]
+    return {
+        "images": train.images[rows[order]],
+        "labels": train.labels[rows[order]].astype(np.int32),
+        "distances": apart[order],
+    }
+
+
+def heatmaps(subject: Subject, *, first: int, count: int) -> Arrays:
+    """Relevance (n, H, W) of some images by the detector's first explainer.
+
+    limit: the value at the end of the colour scale, one for all images of the data set.
+    """
+    part = subject.shown.images[first : first + count]
+    return {
+        "relevance": EXPLAINERS[explainer_of(subject.detector)](subject.detector, part),
+        "limit": np.float64(limit_of(subject)),
+    }
+
+
+def explain(subject: Subject, *, index: int) -> Arrays:
+    """One relevance map (H, W) per explainer for an image, and its score."""
+    detector = subject.detector
+    image = subject.shown.images[index : index + 1]
+    explainer_of(detector)
+    maps = {name: EXPLAINERS[name](detector, image)[0] for name in supported(detector)}
+    return {"score": detector.anomaly_score(image)[0], **maps}
+
+
+def explainer_of(detector: Detector) -> str:
+    """The explainer whose maps stand for a detector."""
+    names = supported(detector)
+    if not names:
+        raise ValueError(
+            f"There is no explanation for {detector.experiment.method} yet; LRP and Grad-CAM "
+            "explain deep one-class models."
+        )
+    return names[0]
+
+
+def limit_of(subject: Subject) -> float:
+    """The end of the colour scale: one for all heatmaps of a model on a data set."""
+    return _limit(subject._replace(split="test"))
+
+
+@lru_cache(maxsize=32)
+def _limit(subject: Subject) -> float:
+    """The relevance that 1 of 1,000 pixels exceeds, on images spread over the data set."""
+    detector, images = subject.detector, subject.shown.images
+    few = images[:: max(1, len(images) // SCALED_BY)]
+    return float(np.quantile(np.abs(EXPLAINERS[explainer_of(detector)](detector, few)), 0.999))
+
+
+@lru_cache(maxsize=8)
+def _normal_training(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (n,) of the training images of the normal classes, and their embeddings (n, d)."""
+    train = dataset_of(subject.dataset).train
+    rows = np.flatnonzero(~anomaly_mask(train, subject.detector.experiment.normal_classes))
+    if len(rows) == 0:
+        raise ValueError("The training split of this data set has no image of a normal class.")
+    return rows, subject.detector.embed(train.images[rows])

@@ -1,0 +1,124 @@
+"""What a visitor takes home: selected images with all that is known of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepsvdd_core import evaluation, export, figures, library, products
+from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.explainers import EXPLAINERS, supported
+from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_of, view
+from deepsvdd_core.pipeline.running import Arrays
+from deepsvdd_core.progress import OnStep, Progress
+from deepsvdd_core.selection import unpacked
+
+MOST_PICTURES = 500  # in a report
+PART = 200  # images explained between two chances to cancel
+
+
+def bundle(
+    subject: Subject,
+    *,
+    selection: str,
+    coordinates: str,
+    tensor: str,
+    state: dict,
+    progress: Progress,
+    on_step: OnStep,
+) -> Arrays:
+    """The selection as the content of a zip file, in the array `file`.
+
+    coordinates, tensor: the file name of the product with the map, and its array.
+    """
+    rows = _rows(subject, selection)
+    taken = _selection(subject, rows, coordinates, tensor)
+    relevance, limit = _explained(subject, rows, progress, on_step)
+    content = export.bundle(taken._replace(relevance=relevance, limit=limit), state)
+    return {"file": np.frombuffer(content, np.uint8)}
+
+
+def report(
+    subject: Subject,
+    *,
+    selection: str,
+    coordinates: str,
+    tensor: str,
+    projection: str,
+    threshold: float,
+) -> Arrays:
+    """The selection as the content of one self-contained HTML page, in the array `file`.
+
+    It shows the strangest 500 of the selected images.
+    """
+    arrays = view(subject)
+    rows = _rows(subject, selection)
+    strangest = rows[np.argsort(-arrays["scores"][rows], kind="stable")][:MOST_PICTURES]
+    truth = arrays["is_anomaly"].astype(bool) if "is_anomaly" in arrays else None
+    points = products.read(products.find(coordinates))[tensor]
+    draw = {"radial": figures.radial_map, "sphere": figures.spherical_map}
+    content = export.report(
+        subject.model,
+        _provenance(subject),
+        _selection(subject, strangest, coordinates, tensor),
+        threshold=threshold,
+        counts=None if truth is None else evaluation.confusion(arrays["scores"], truth, threshold),
+        figures={
+            f"Map of all {len(points):,} images": draw.get(projection, figures.planar_map)(
+                points, truth, arrays["scores"]
+            ),
+            "Scores": figures.histogram(arrays["scores"], truth, threshold),
+        },
+    )
+    return {"file": np.frombuffer(content.encode(), np.uint8)}
+
+
+def _rows(subject: Subject, selection: str) -> np.ndarray:
+    return np.flatnonzero(unpacked(selection, len(subject.scores)))
+
+
+def _selection(
+    subject: Subject, rows: np.ndarray, coordinates: str, tensor: str
+) -> export.Selection:
+    arrays, shown = view(subject), subject.shown
+    lower = np.searchsorted(np.sort(arrays["scores"]), arrays["scores"][rows])
+    points = products.read(products.find(coordinates))[tensor]
+    return export.Selection(
+        ids=rows,
+        labels=[shown.class_names[label] for label in shown.labels[rows]],
+        scores=arrays["scores"][rows],
+        images=shown.images[rows],
+        distances=arrays["distances"][rows] if "distances" in arrays else None,
+        percentiles=100 * lower / len(arrays["scores"]),
+        coordinates=points[rows],
+        clusters=arrays["nearest"][rows] if "nearest" in arrays else None,
+        is_anomaly=arrays["is_anomaly"][rows].astype(bool) if "is_anomaly" in arrays else None,
+    )
+
+
+def _explained(
+    subject: Subject, rows: np.ndarray, progress: Progress, on_step: OnStep
+) -> tuple[np.ndarray | None, float | None]:
+    """Relevance (n, H, W) of the images, and the limit of its colours; None where there is none."""
+    detector = subject.detector
+    if not supported(detector):
+        return None, None
+    explain = EXPLAINERS[explainer_of(detector)]
+    maps = []
+    for start in range(0, len(rows), PART):
+        progress("Explaining the selected images", start / len(rows))
+        on_step()
+        maps.append(explain(detector, subject.shown.images[rows[start : start + PART]]))
+    return np.concatenate(maps), limit_of(subject)
+
+
+def _provenance(subject: Subject) -> dict[str, object]:
+    header = library.find(subject.model).header
+    known, experiment = header["provenance"], Experiment.from_dict(header["experiment"])
+    wanted = ("training_images", "auroc", "average_precision", "created", "versions")
+    return {
+        "method": experiment.method,
+        "normal": ", ".join(experiment.normal_classes),
+        "trained on": experiment.dataset,
+        "images shown": f"{subject.dataset}, {len(subject.scores):,} images",
+        **{name.replace("_", " "): known[name] for name in wanted if name in known},
+    }

@@ -1,0 +1,91 @@
+"""Follow a score to the distance it stands for: hyperspheres, thresholds and drawn radii."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+# Sums of squares differ in their last digits between libraries; the same point must still lie on
+# the same side of a threshold in scores and in distances.
+ROUNDING = 1e-13
+
+
+class RadialScore(NamedTuple):
+    """score = growth(distance) - offset(radius), with growth rising; inverse undoes growth.
+
+    All three take and give float64 arrays; the inverse is 0 below growth(0).
+    """
+
+    growth: Callable[[np.ndarray], np.ndarray]
+    inverse: Callable[[np.ndarray], np.ndarray]
+    offset: Callable[[np.ndarray], np.ndarray]
+
+
+def _root(squared: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(squared, 0))
+
+
+SCORES: dict[str, RadialScore] = {
+    "squared": RadialScore(np.square, _root, np.zeros_like),
+    "beyond": RadialScore(np.square, _root, np.square),
+    "huber": RadialScore(
+        lambda distance: np.sqrt(np.square(distance) + 1),
+        lambda level: _root(np.square(np.maximum(level, 1)) - 1),
+        np.ones_like,
+    ),
+    "norm": RadialScore(np.abs, lambda level: np.maximum(level, 0), np.zeros_like),
+}
+
+
+class Sphere(NamedTuple):
+    """centers (K, d) float32 and radii (K,) float64, in embedding units.
+
+    score: how the anomaly score follows from the distance to a centre, a name in `SCORES`. Of
+    several spheres, the one with the smallest score counts.
+    """
+
+    centers: np.ndarray
+    radii: np.ndarray
+    score: str
+
+    def radii_at(self, threshold: float) -> np.ndarray:
+        """(K,) float64: the distances within which no score exceeds the threshold.
+
+        An embedding is scored above the threshold exactly when it is farther than this from the
+        centre of its sphere; 0 where no distance has so low a score.
+        """
+        kind = SCORES[self.score]
+        offset = kind.offset(np.asarray(self.radii, np.float64))
+        level = threshold + offset
+        slack = ROUNDING * (abs(threshold) + offset)
+        return np.where(level > kind.growth(np.zeros(1)), kind.inverse(level + slack), 0.0)
+
+
+def locate(embeddings: np.ndarray, sphere: Sphere) -> tuple[np.ndarray, np.ndarray]:
+    """Which sphere each embedding (N, d) belongs to, and its distance to that one's centre.
+
+    (N,) int64, the sphere in which it has the smallest score, and (N,) float64.
+    """
+    kind = SCORES[sphere.score]
+    offsets = kind.offset(np.asarray(sphere.radii, np.float64))
+    nearest = np.zeros(len(embeddings), np.int64)
+    length = np.full(len(embeddings), np.inf)
+    lowest = np.full(len(embeddings), np.inf)
+    for k, center in enumerate(sphere.centers):
+        to_center = np.linalg.norm(embeddings.astype(np.float64) - center, axis=1)
+        scores = kind.growth(to_center) - offsets[k]
+        lower = scores < lowest
+        nearest[lower], length[lower], lowest[lower] = k, to_center[lower], scores[lower]
+    return nearest, length
+
+
+def nearest_sphere(embeddings: np.ndarray, sphere: Sphere) -> np.ndarray:
+    """(N,) int: the sphere in which each embedding (N, d) has the smallest score."""
+    return locate(embeddings, sphere)[0]
+
+
+def distances(embeddings: np.ndarray, sphere: Sphere) -> np.ndarray:
+    """Distance of each embedding (N, d) to the centre of its nearest sphere, float64 (N,)."""
+    return locate(embeddings, sphere)[1]

@@ -1,0 +1,44 @@
+"""Which images are selected and which one is looked at; the same on every page and map."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from deepsvdd_core import selection as codec
+from pages.parts import link
+from pages.parts.subject import Subject
+
+
+def selection(subject: Subject) -> np.ndarray:
+    """(N,) bool: the selected images of the data set."""
+    text = link.recall("selection")
+    try:
+        return codec.unpacked(text, len(subject.scores))
+    except ValueError as error:
+        link.remember("selection", None)
+        st.warning(str(error))
+        return np.zeros(len(subject.scores), bool)
+
+
+def select(subject: Subject, chosen: np.ndarray | None) -> None:
+    """Select these images (N,) bool, or none."""
+    none = chosen is None or not chosen.any()
+    link.remember("selection", None if none else codec.packed(chosen))
+    if not none:
+        st.session_state["choose-show"] = "selection"
+
+
+def focus(subject: Subject) -> int | None:
+    """The image that is looked at, where there is one."""
+    text = link.recall("image")
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and int(text) < len(subject.scores):
+        return int(text)
+    return None
+
+
+def focus_on(subject: Subject, row: int) -> None:
+    """Look at an image."""
+    link.remember("image", str(row))
