@@ -13,6 +13,7 @@ of which imports only from those before it:
     products     computed arrays on disk, named by what they were computed from
     catalogue    names of methods, read without loading torch
     datasets     a name or a folder of images -> arrays
+    corruptions  images -> spoilt images, and where
     tasks        arrays + normal classes -> a one-class problem
     evaluation   scores + truth -> AUROC, AP, confusion
     clustering   embeddings -> clusters
@@ -33,5 +34,6 @@ of which imports only from those before it:
     ready_made   trains the models that come with the program
 
 The server that shows the pages never loads torch, umap or numba: it imports only experiment,
-library, products, catalogue, datasets, tasks, evaluation, jobs, figures and benchmark.
+library, products, catalogue, datasets, corruptions, tasks, evaluation, jobs, figures and
+benchmark.
 """
