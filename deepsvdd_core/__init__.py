@@ -25,6 +25,8 @@ of which imports only from those before it:
     detectors    the contract: fit, score, embed, save, load
     projections  embeddings -> coordinates
     explainers   images -> relevance maps
+    strategies   relevance maps -> clusters of ways to decide
+    honesty      how far relevance maps can be trusted
     pipeline     everything the engine can be asked to do
     worker       what a worker process does with one request
     engine       the worker processes

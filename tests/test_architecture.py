@@ -27,6 +27,8 @@ ROOMS = (
     "detectors",
     "projections",
     "explainers",
+    "strategies",
+    "honesty",
     "pipeline",
     "worker",
     "engine",

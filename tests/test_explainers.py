@@ -48,9 +48,9 @@ def fitted_shallow(task, estimator, features="pixels"):
 
 
 def odd_images() -> np.ndarray:
-    """Black, white, grey, and a single pixel."""
-    images = np.zeros((4, 1, 28, 28), np.uint8)
-    images[1], images[2], images[3, 0, 3, 20] = 255, 128, 1
+    """Black, white, grey, a single pixel, and a white square."""
+    images = np.zeros((5, 1, 28, 28), np.uint8)
+    images[1], images[2], images[3, 0, 3, 20], images[4, 0, 5:15, 9:20] = 255, 128, 1, 255
     return images
 
 
@@ -65,9 +65,9 @@ def test_every_map_is_finite_whatever_the_image(kind, kinds, digits):
     assert supported(kinds[kind])
     for name in set(supported(kinds[kind])) - slow:
         maps = EXPLAINERS[name](kinds[kind], images)
-        assert maps.shape == (5, 28, 28) and maps.dtype == np.float32, name
+        assert maps.shape == (6, 28, 28) and maps.dtype == np.float32, name
         assert np.isfinite(maps).all(), name
-        assert np.abs(maps[4]).max() > 0, name
+        assert np.abs(maps[5]).max() > 0, name
 
 
 @pytest.mark.parametrize("kind", KINDS)

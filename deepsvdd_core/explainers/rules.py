@@ -116,31 +116,21 @@ def gamma(
 def z_plus(
     layer: Affine, x: Tensor, z: Tensor, relevance: Tensor, box: Box | None
 ) -> tuple[Tensor, Tensor]:
-    """Only positive contributions count, and the bias does not.
+    """Only positive contributions count, and no bias.
 
     Near random on distances, whose parts have both signs: here to be told apart from good rules.
     """
     up, down = layer.weight.clamp_min(0), layer.weight.clamp_max(0)
-    above, below = x.clamp_min(0), x.clamp_max(0)
-    total = layer.product(above, up) + layer.product(below, down) + EPSILON
-    share = relevance / total
-    carried = above * layer.transposed(share, up, x) + below * layer.transposed(share, down, x)
-    return carried, EPSILON * share.flatten(1).sum(dim=1)
+    return _without_bias(layer, (x.clamp_min(0), up), (x.clamp_max(0), down), relevance)
 
 
 def z_box(
     layer: Affine, x: Tensor, z: Tensor, relevance: Tensor, box: Box
 ) -> tuple[Tensor, Tensor]:
-    """Pixels in [l, h]: contributions x w - l w⁺ - h w⁻, none negative; the bias does not count."""
-    low, high = box
+    """Pixels in [l, h]: contributions (x - l) w⁺ + (x - h) w⁻, none negative; no bias counts."""
     up, down = layer.weight.clamp_min(0), layer.weight.clamp_max(0)
-    ones = torch.ones_like(x[:1])
-    total = layer.product(x, layer.weight) + EPSILON
-    total = total - low * layer.product(ones, up) - high * layer.product(ones, down)
-    share = relevance / total
-    carried = x * layer.transposed(share, layer.weight, x)
-    carried -= low * layer.transposed(share, up, x) + high * layer.transposed(share, down, x)
-    return carried, EPSILON * share.flatten(1).sum(dim=1)
+    above, below = x - box[0], x - box[1]
+    return _without_bias(layer, (above, up), (below, down), relevance)
 
 
 def squared_weights(
@@ -155,6 +145,16 @@ def flat(
 ) -> tuple[Tensor, Tensor]:
     """The same to every input."""
     return _by_weight(layer, torch.ones_like(layer.weight), x, relevance)
+
+
+def _without_bias(
+    layer: Affine, rising: tuple[Tensor, Tensor], falling: tuple[Tensor, Tensor], relevance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """In proportion to two products of inputs and weights, neither of which is negative."""
+    total = layer.product(*rising) + layer.product(*falling) + EPSILON
+    share = relevance / total
+    carried = [x * layer.transposed(share, weight, x) for x, weight in (rising, falling)]
+    return carried[0] + carried[1], EPSILON * share.flatten(1).sum(dim=1)
 
 
 def _by_weight(
