@@ -15,6 +15,7 @@ of which imports only from those before it:
     products     computed arrays on disk, named by what they were computed from
     catalogue    names of methods, read without loading torch
     datasets     a name or a folder of images -> arrays
+    corruptions  images -> spoilt images, and where
     tasks        arrays + normal classes -> a one-class problem
     evaluation   scores + truth -> AUROC, AP, confusion
     figures      arrays -> Plotly figures and sheets of pictures
@@ -30,6 +31,8 @@ of which imports only from those before it:
     detectors    the contract: fit, score, embed, save, load
     projections  embeddings -> coordinates
     explainers   images -> relevance maps
+    strategies   relevance maps -> clusters of ways to decide
+    honesty      how far relevance maps can be trusted
     pipeline     everything the engine can be asked to do
     worker       what a worker process does with one request
     engine       the worker processes

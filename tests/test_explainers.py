@@ -1,120 +1,187 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
-from captum.attr import LRP
-from captum.attr._utils.lrp_rules import EpsilonRule
-from torch import nn
 
 from deepsvdd_core import detectors
+from deepsvdd_core.detectors import DeepDetector
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.explainers import (
-    EXPLAINERS,
-    fold,
+from deepsvdd_core.explainers import APPLIES, EXPLAINERS, LEDGERS, supported
+from deepsvdd_core.explainers.fcdd import fcdd_map, spread
+from deepsvdd_core.explainers.gradients import (
     grad_cam,
-    lrp,
-    lrp_epsilon,
-    spread,
-    supported,
+    gradient_shap,
+    integrated_gradients,
+    occlusion,
 )
 from deepsvdd_core.networks import ENCODERS
 from tests.conftest import fitted
 
-
-def inputs_of(detector, images):
-    return detector.preprocessing(detector.pixels(images))
+NETWORK = ["Integrated Gradients", "GradientShap", "Occlusion", "Saliency", "Grad-CAM"]
 
 
-def test_folded_layers_compute_the_offset_from_the_centre(detector, digits):
-    inputs = inputs_of(detector, digits.test.images[:10])
-    layers = nn.Sequential(*fold(detector.encoder, detector.objective.center))
-    expected = detector.encoder(inputs) - detector.objective.center
-    assert torch.allclose(layers(inputs), expected, rtol=1e-3, atol=1e-5)
-
-
-def test_a_linear_model_has_the_closed_form():
-    layer = nn.Linear(3, 2, bias=False)
-    inputs = torch.tensor([[1.0, -2.0, 0.5]])
-    output = layer(inputs)
-    expected = inputs * (output @ layer.weight)  # x_i times the sum over j of w_ji z_j
-    assert torch.allclose(lrp_epsilon([layer], inputs), expected.detach(), atol=1e-6)
-    assert torch.allclose(lrp_epsilon([layer], inputs).sum(), output.square().sum(), atol=1e-5)
-
-
-def bias_free_net() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1, bias=False),
-        nn.LeakyReLU(0.1),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(4 * 4 * 4, 5, bias=False),
+@pytest.fixture(scope="module")
+def kinds(zero_task):
+    """One fitted detector of each kind that is explained in a way of its own."""
+    few = zero_task._replace(
+        train_images=zero_task.train_images[:200], semi_labels=zero_task.semi_labels[:200]
     )
+    marked = few._replace(semi_labels=np.repeat([0, -1], 100))
+    made = {
+        name: fitted(marked if name == "hsc" else few, objective=name, epochs=1)
+        for name in ("one-class", "multi-sphere", "multi-center", "hsc", "reconstruction")
+    }
+    for method in ("kde", "oc-svm", "knn", "mahalanobis", "pca", "kde@codes"):
+        estimator, _, features = method.partition("@")
+        made[method] = fitted_shallow(few, estimator, features or "pixels")
+    made["fcdd"] = DeepDetector(Experiment("a", ("0",), objective="fcdd", encoder="fcdd-28"))
+    return made
 
 
-def test_without_biases_nothing_is_lost():
-    net, inputs = bias_free_net(), torch.rand(6, 1, 8, 8)
-    total = lrp_epsilon(list(net), inputs).sum(dim=(1, 2, 3))
-    assert torch.allclose(total, net(inputs).square().sum(dim=1), rtol=1e-3)
+def fitted_shallow(task, estimator, features="pixels"):
+    choices = {"detector": "shallow", "estimator": estimator, "features": features, "epochs": 1}
+    detector = detectors.build(Experiment("mnist-sample", ("0",), **choices))
+    for _ in detector.fit(task):
+        pass
+    return detector
 
 
-def test_without_biases_it_is_input_times_half_the_gradient():
-    net, inputs = bias_free_net(), torch.rand(6, 1, 8, 8, requires_grad=True)
-    score = net(inputs).square().sum(dim=1)
-    (gradient,) = torch.autograd.grad(score.sum(), inputs)
-    expected = (inputs * gradient / 2).detach()  # the score is homogeneous of degree two
-    assert torch.allclose(lrp_epsilon(list(net), inputs), expected, rtol=1e-3, atol=1e-6)
+def odd_images() -> np.ndarray:
+    """Black, white, grey, a single pixel, and a white square."""
+    images = np.zeros((5, 1, 28, 28), np.uint8)
+    images[1], images[2], images[3, 0, 3, 20], images[4, 0, 5:15, 9:20] = 255, 128, 1, 255
+    return images
 
 
-def test_it_agrees_with_captum_on_layers_captum_knows():
-    torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 1)
-    )
-    inputs = torch.rand(3, 1, 8, 8)
-    for layer in net:
-        layer.rule = EpsilonRule(epsilon=1e-9)
-    of_output = LRP(net).attribute(inputs)
-    # Both are linear in what they start with: the output for captum, its square here.
-    expected = of_output * net(inputs).reshape(3, 1, 1, 1)
-    assert torch.allclose(lrp_epsilon(list(net), inputs), expected, rtol=1e-3, atol=1e-5)
+KINDS = ["one-class", "multi-sphere", "multi-center", "hsc", "reconstruction"]
+KINDS += ["kde", "oc-svm", "knn", "mahalanobis", "pca", "kde@codes", "fcdd"]
 
 
-def test_what_the_sum_lacks_went_into_the_constants(detector, digits):
-    """A second pass, written anew, keeps what each bias takes."""
-    inputs = inputs_of(detector, digits.test.images[::50]).detach().double()
-    layers = [layer.double() for layer in fold(detector.encoder, detector.objective.center)]
-    activations = [inputs]
-    for layer in layers:
-        activations.append(layer(activations[-1]))
-    relevance, taken = activations[-1].square(), torch.zeros(len(inputs), dtype=torch.float64)
-    for layer, below, above in zip(
-        reversed(layers), reversed(activations[:-1]), reversed(activations[1:]), strict=True
-    ):
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            share = relevance / above
-            bias = layer.bias.reshape(-1, *[1] * (above.ndim - 2))
-            taken += (share * bias).flatten(1).sum(dim=1)
-            if isinstance(layer, nn.Conv2d):
-                back = nn.functional.conv_transpose2d(share, layer.weight, padding=layer.padding)
-            else:
-                back = share @ layer.weight
-            relevance = below * back
-        elif not isinstance(layer, nn.LeakyReLU):
-            below = below.clone().requires_grad_()
-            (relevance,) = torch.autograd.grad(layer(below), below, relevance)
-    squared_distance = activations[-1].square().sum(dim=1)
-    assert torch.allclose(relevance.flatten(1).sum(dim=1) + taken, squared_distance, rtol=1e-6)
-    ours = lrp_epsilon(layers, inputs, epsilon=0.0)
-    assert torch.allclose(ours, relevance, rtol=1e-6, atol=1e-9 * float(relevance.abs().max()))
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_map_is_finite_whatever_the_image(kind, kinds, digits):
+    slow = {"Integrated Gradients", "GradientShap", "Occlusion"} if kind == "fcdd" else set()
+    images = np.concatenate([odd_images(), digits.test.images[:1]])
+    assert supported(kinds[kind])
+    for name in set(supported(kinds[kind])) - slow:
+        maps = EXPLAINERS[name](kinds[kind], images)
+        assert maps.shape == (6, 28, 28) and maps.dtype == np.float32, name
+        assert np.isfinite(maps).all(), name
+        assert np.abs(maps[5]).max() > 0, name
 
 
-@pytest.mark.parametrize("name", ["LRP", "Grad-CAM"])
-def test_every_explainer_gives_one_finite_map_per_image_whatever_the_batch(name, detector, digits):
-    images = digits.test.images[::200]
+@pytest.mark.parametrize("kind", KINDS)
+def test_sum_and_ledger_are_the_score(kind, kinds, digits):
+    images = digits.test.images[::100]
+    scores = kinds[kind].anomaly_score(images)
+    for name in (set(supported(kinds[kind])) & set(LEDGERS)) - {"Integrated Gradients"}:
+        ledger = LEDGERS[name](kinds[kind], images)
+        total = EXPLAINERS[name](kinds[kind], images).sum(axis=(1, 2), dtype=np.float64)
+        assert np.abs(total + ledger.total - scores).max() <= 1e-5 * np.abs(scores).max(), name
+
+
+@pytest.mark.parametrize("name", [*NETWORK, "LRP-eps", "LRP-gamma/ZBox"])
+def test_a_map_does_not_depend_on_the_batch(name, detector, digits):
+    images = digits.test.images[::250]
     maps = EXPLAINERS[name](detector, images)
-    assert maps.shape == (5, 28, 28) and np.isfinite(maps).all()
     alone = np.concatenate([EXPLAINERS[name](detector, image[None]) for image in images])
     assert np.allclose(maps, alone, rtol=1e-2, atol=1e-3 * np.abs(maps).max())
+
+
+@pytest.mark.parametrize("name", [*NETWORK, "LRP-eps", "LRP-gamma/ZBox"])
+def test_threads_may_share_a_model(name, detector, digits):
+    """Four threads, fifteen explanations each: all as if alone."""
+    images = digits.test.images[::17][:15]
+    alone = [EXPLAINERS[name](detector, image[None]) for image in images]
+    with ThreadPoolExecutor(4) as threads:
+        work = [threads.submit(EXPLAINERS[name], detector, image[None]) for image in [*images] * 4]
+        together = [each.result() for each in work]
+    assert all(np.array_equal(a, b) for a, b in zip(alone * 4, together, strict=True))
+
+
+def test_explaining_changes_nothing(detector, digits):
+    before = detector.anomaly_score(digits.test.images[:5])
+    state = {name: value.clone() for name, value in detector.state_dict().items()}
+    drawn = np.random.get_state()[1].copy(), torch.random.get_rng_state()
+    for name in supported(detector):
+        EXPLAINERS[name](detector, digits.test.images[:2])
+    assert np.array_equal(detector.anomaly_score(digits.test.images[:5]), before)
+    assert all(torch.equal(value, state[name]) for name, value in detector.state_dict().items())
+    assert not any(layer._forward_hooks for layer in detector.modules())
+    assert np.array_equal(drawn[0], np.random.get_state()[1])
+    assert torch.equal(drawn[1], torch.random.get_rng_state())
+
+
+def test_what_applies_to_a_detector_is_listed():
+    def made(**choices):
+        return supported(detectors.build(Experiment("a", ("0",), **choices)))
+
+    lrp = ["LRP-eps", "LRP-gamma/ZBox"]
+    assert made() == [*lrp, *NETWORK]
+    assert made(objective="soft-boundary") == [*lrp, *NETWORK]
+    assert made(objective="hsc-l1") == [*lrp, *NETWORK]
+    assert made(objective="fcdd", encoder="fcdd-28") == ["FCDD", *NETWORK]
+    assert made(objective="hsc", encoder="fcdd-28") == [*lrp, *NETWORK]
+    assert made(objective="reconstruction") == ["Residual", *NETWORK]
+    assert made(objective="hybrid") == NETWORK
+    assert made(detector="shallow", estimator="kde") == ["Distance shares"]
+    assert made(detector="shallow", estimator="oc-svm-oracle") == ["Distance shares"]
+    assert made(detector="shallow", estimator="pca") == ["Residual"]
+    assert made(detector="shallow", estimator="pca", features="codes") == []
+    assert made(detector="shallow", estimator="isolation-forest") == []
+    assert made(detector="vae") == []
+
+
+def test_tables_agree():
+    assert list(APPLIES) == list(EXPLAINERS)
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+@pytest.mark.parametrize("method", ["isolation-forest", "one-class"])
+def test_what_does_not_apply_says_so_in_one_sentence(name, method):
+    choices = {"detector": "shallow", "estimator": method} if "-f" in method else {}
+    detector = detectors.build(Experiment("a", ("0",), **choices))
+    if name in supported(detector):
+        return
+    with pytest.raises(ValueError, match=f"^{method} [^.]*; choose another map.$"):
+        EXPLAINERS[name](detector, np.zeros((1, 1, 28, 28), np.uint8))
+
+
+def gap(detector, images, references, steps):
+    """Mean share of the score's rise from the reference that the map misses.
+
+    Images whose rise is next to nothing are left out: their share is a division by zero.
+    """
+    found = integrated_gradients(detector, images, references, steps=steps)
+    rise = LEDGERS["Integrated Gradients"](detector, images, references).explained
+    moved = np.abs(rise) > 0.1 * np.median(np.abs(rise))
+    assert moved.mean() > 0.9
+    return (np.abs(found.sum(axis=(1, 2)) - rise) / np.abs(rise))[moved].mean()
+
+
+@pytest.mark.parametrize("with_references", [True, False])
+def test_integrated_gradients_sum_to_the_rise(with_references, detector, digits, zero_task):
+    references = zero_task.train_images if with_references else None
+    images = digits.test.images[5::40]
+    assert gap(detector, images, references, 50) <= 0.03
+    assert gap(detector, images, references, 200) <= 0.01
+
+
+def test_gradient_shap_sums_to_about_the_rise_of_the_score(detector, digits, zero_task):
+    images, references = digits.test.images[105::200], zero_task.train_images[:50]
+    rise = detector.anomaly_score(images) - detector.anomaly_score(references).mean()
+    total = gradient_shap(detector, images, references).sum(axis=(1, 2))
+    assert np.abs(total / rise - 1).mean() < 0.3
+    assert np.array_equal(
+        gradient_shap(detector, images, references)[0],
+        gradient_shap(detector, images[:1], references)[0],
+    )
+
+
+def test_occlusion_of_what_equals_the_reference_changes_nothing(detector, zero_task):
+    image = zero_task.train_images[:1]
+    assert np.abs(occlusion(detector, image, image)).max() < 1e-6  # only rounding
+    assert np.abs(occlusion(detector, image)).max() > 1e-3
 
 
 def test_grad_cam_is_positive_and_finds_the_image(detector, digits):
@@ -126,27 +193,11 @@ def test_grad_cam_is_positive_and_finds_the_image(detector, digits):
 def test_a_patch_far_from_normal_draws_relevance(detector, digits):
     image = digits.test.images[:1].copy()
     image[0, 0, :6, :6] = 255
-    relevance = np.abs(lrp(detector, image)[0])
-    share = relevance[:9, :9].sum() / relevance.sum()
-    clean = np.abs(lrp(detector, digits.test.images[:1])[0])
-    assert share > 2 * clean[:9, :9].sum() / clean.sum()
-
-
-def test_explaining_changes_nothing(detector, digits):
-    before = detector.anomaly_score(digits.test.images[:5])
-    for name in supported(detector):
-        EXPLAINERS[name](detector, digits.test.images[:5])
-    assert np.array_equal(detector.anomaly_score(digits.test.images[:5]), before)
-
-
-def test_what_applies_to_a_detector_is_listed():
-    def made(**choices):
-        return supported(detectors.build(Experiment("a", ("0",), **choices)))
-
-    assert made() == ["LRP", "Grad-CAM"]
-    assert made(objective="fcdd", encoder="fcdd-28") == ["FCDD", "Grad-CAM"]
-    assert made(objective="reconstruction") == ["Grad-CAM"]
-    assert made(detector="shallow") == []
+    for name in ("LRP-eps", "LRP-gamma/ZBox"):
+        relevance = np.abs(EXPLAINERS[name](detector, image)[0])
+        share = relevance[:9, :9].sum() / relevance.sum()
+        clean = np.abs(EXPLAINERS[name](detector, digits.test.images[:1])[0])
+        assert share > 2 * clean[:9, :9].sum() / clean.sum(), name
 
 
 @pytest.mark.parametrize("name", ["fcdd-28", "fcdd-32"])
@@ -157,14 +208,14 @@ def test_a_cell_is_spread_over_the_middle_of_its_receptive_field(name):
     cells[0, 3, 2] = 1
     full = spread(cells, encoder, encoder.input_shape[1:])[0]
     assert full.shape == encoder.input_shape[1:]
-    assert full.sum().item() == pytest.approx(1, abs=1e-4)
+    assert full.sum().item() == pytest.approx(16, abs=1e-3)  # 4x4 pixels per cell
     rows, columns = (torch.arange(n, dtype=torch.float32) for n in full.shape)
-    center = ((full.sum(1) * rows).sum().item(), (full.sum(0) * columns).sum().item())
-    assert center == pytest.approx((3 * 4 + 1.5, 2 * 4 + 1.5), abs=1e-2)
+    total = full.sum()
+    center = (full.sum(1) @ rows / total, full.sum(0) @ columns / total)
+    assert center == pytest.approx((3 * 4 + 1.5, 2 * 4 + 1.5), abs=0.05)
 
 
-def test_lrp_of_several_spheres_explains_the_nearest(digits, zero_task):
-    detector = fitted(zero_task, objective="multi-sphere", epochs=2)
-    images = digits.test.images[:6]
-    maps = lrp(detector, images)
-    assert maps.shape == (6, 28, 28) and np.isfinite(maps).all() and np.abs(maps).max() > 0
+def test_the_mean_of_a_map_of_cells_is_about_the_score(kinds, digits):
+    maps = fcdd_map(kinds["fcdd"], digits.test.images[:4])
+    scores = kinds["fcdd"].anomaly_score(digits.test.images[:4])
+    assert np.allclose(maps.mean(axis=(1, 2)), scores, rtol=0.05)
