@@ -47,6 +47,7 @@ class Job:
     message: str = ""  # why it failed, in one sentence
     model: str | None = None  # name in the library, when a training has finished
     content: bytes | None = None  # the model file, when it could not be written
+    theatre: products.Arrays = field(default_factory=dict)  # how it was trained, likewise
     future: Future | None = None
 
     @property
@@ -252,16 +253,17 @@ class Engine:
             products.put(job.kind, job.parameters, arrays)
             return
         job.content = arrays.pop("file").tobytes()
+        job.theatre = arrays
         self.save(job)
-        if arrays:
-            entry = library.find(job.model)
-            products.put("theatre", {"model": entry.name, "digest": entry.digest}, arrays)
 
     def save(self, job: Job) -> None:
         """Put a trained model into the library, again if it failed before (a full disk)."""
         name = Experiment.from_dict(job.parameters["experiment"]).name
-        job.model = library.put(name, job.content).name
-        job.content = None
+        entry = library.put(name, job.content)
+        if job.theatre:
+            products.put("theatre", {"model": name, "digest": entry.digest}, job.theatre)
+        job.model = name
+        job.content, job.theatre = None, {}
         job.state, job.message = "finished", ""
 
     def _end(self, job: Job, state: str, message: str = "") -> None:

@@ -94,7 +94,8 @@ def test_cancel_stops_within_seconds_and_frees_the_worker(engine):
 def test_a_cancelled_request_is_remembered_until_it_is_forgotten(engine):
     waiting = engine.train(digits("3", **ENDLESS))
     engine.cancel(waiting)
-    subject = {"model": "none", "digest": "0", "dataset": "mnist-sample", "fingerprint": "0"}
+    named = {"dataset": "mnist-sample", "fingerprint": "0", "split": "test"}
+    subject = {"model": "none", "digest": "0", **named}
     failed = jobs.wait(engine.request("view", **subject))
     assert failed.state == "failed"
     assert failed.message == "There is no model 'none'; choose one from the list."

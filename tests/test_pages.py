@@ -319,6 +319,44 @@ def test_an_unreadable_image_is_named_skipped_and_counted(home):
     assert metrics(app)["AUROC"].endswith("%")
 
 
+@pytest.fixture(scope="module")
+def odd_sets(home):
+    """Image folders that leave something undefined: one image, equal images, one class."""
+    folder(home / "data" / "one-image-shown", {"train/a": 3, "test/a": 1})
+    folder(home / "data" / "equal", {"train/a": 3, "test/a": 6})
+    for path in (home / "data" / "equal" / "test" / "a").iterdir():
+        Image.new("L", (28, 28), 90).save(path)
+    folder(home / "data" / "one-class-shown", {"train/0": 3, "test/0": 5})
+
+
+@pytest.mark.parametrize("chart", ["radial", "sphere", "umap"])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("one-image-shown", "nothing is anomalous"),
+        ("equal", "nothing is anomalous"),
+        ("one-class-shown", "All 5 images are drawn"),
+    ],
+)
+def test_sets_that_leave_something_undefined_are_explored_all_the_same(
+    odd_sets, name, sentence, chart
+):
+    app = visit("explore", model=trained(), data=name, map=chart, image="0")
+    assert sentence in texts(app)
+    assert not app.error
+    if name == "one-class-shown":
+        assert metrics(app)["AUROC"] == "not defined"
+        assert choose(app, "show", "misses") and "No anomaly lies below" in texts(app)
+
+
+def test_until_a_map_is_there_the_principal_plane_is_shown():
+    app = first_run("explore", model=(model := trained("2")), data="mnist-sample")
+    settle(app)
+    app = first_run("explore", model=model, data="mnist-sample", map="umap")
+    assert "Meanwhile: the two strongest principal components" in texts(app)
+    assert "Meanwhile" not in texts(settle(app))
+
+
 def damaged(content: bytes) -> dict[str, bytes]:
     """Files that are not models, by what is wrong with them."""
     return {

@@ -94,6 +94,7 @@ def download(
             outcome["error"] = error
 
     thread = threading.Thread(target=work, daemon=True)
+    progress(text, 0.0)
     thread.start()
     while thread.is_alive():
         progress(text, min(0.99, _bytes_of(root, pattern) / size))

@@ -60,6 +60,8 @@ def _heatmap(subject: Subject, row: int) -> None:
 
 
 def _neighbours(subject: Subject, row: int) -> None:
+    if subject.is_anomaly is None:
+        return  # there are no images of the normal class to compare with
     found = waiting.result("neighbours", "Nearest training images", **subject.parameters, index=row)
     if found is None:
         return

@@ -155,6 +155,30 @@ def test_a_lasso_is_the_gallery_and_outlives_maps_and_pages(page, chromium):
     assert "selection" not in query(page)
 
 
+def test_shift_adds_to_a_selection_and_alt_takes_away(page):
+    explore(page)
+    lasso(page, radius=60)
+    small = int(count(page).inner_text().split()[0])
+    canvas = page.locator("canvas.marks")
+    box = canvas.bounding_box()
+    page.get_by_role("button", name="Box").click()
+
+    def drag(key: str) -> int:
+        page.keyboard.down(key)
+        page.mouse.move(box["x"] + 5, box["y"] + 5)
+        page.mouse.down()
+        for share in (0.3, 0.6, 0.99):
+            page.mouse.move(box["x"] + share * box["width"], box["y"] + share * box["height"])
+        page.mouse.up()
+        page.keyboard.up(key)
+        quiet(page)
+        return int(count(page).inner_text().split()[0].replace(",", ""))
+
+    assert drag("Shift") == 1000  # nearly all of them, and the rest were in the lasso
+    expect(count(page)).to_have_text("1,000 of 1,000 images selected")
+    assert drag("Alt") < small
+
+
 def test_hovering_shows_the_picture_of_the_point_without_asking_the_server(page):
     explore(page)
     box = page.locator("canvas.marks").bounding_box()
