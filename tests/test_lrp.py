@@ -1,4 +1,5 @@
 import copy
+import time
 
 import numpy as np
 import pytest
@@ -257,3 +258,23 @@ def test_a_score_that_is_no_distance_is_refused(objective):
     assert not has_distance(detector)
     with pytest.raises(ValueError, match=f"{objective} does not score by a network's distance"):
         lrp_epsilon(detector, np.zeros((1, 1, 28, 28), np.uint8))
+
+
+def test_it_costs_little_more_than_forward_and_backward(detector, digits):
+    """Measured 1.3 times; the shortest of several, for other work may run beside."""
+    images = digits.test.images[::10]
+
+    def shortest(work) -> float:
+        times = []
+        for _ in range(7):
+            begin = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - begin)
+        return min(times)
+
+    def forward_and_backward():
+        pixels = detector.pixels(images).requires_grad_()
+        torch.autograd.grad(detector(pixels).sum(), pixels)
+
+    ratio = shortest(lambda: lrp_epsilon(detector, images)) / shortest(forward_and_backward)
+    assert ratio < 3
