@@ -13,7 +13,7 @@ from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.explainers.heads import Head, has_distance, head_of
 from deepsvdd_core.explainers.lrp import RULES, explain, fold, lrp_epsilon, propagate
 from deepsvdd_core.explainers.rules import Affine
-from deepsvdd_core.networks import Preprocessing
+from deepsvdd_core.networks import ENCODERS, Preprocessing
 from deepsvdd_core.objectives import OBJECTIVES
 from tests.conftest import fitted
 
@@ -207,6 +207,20 @@ def test_the_box_holds_every_value(detector, digits):
     assert torch.allclose(values[rows, black[1:]], low[1:].flatten(), atol=1e-5)
     ends = torch.isclose(values[rows, white[1:]], high[1:].flatten(), atol=1e-5)
     assert ends[has_both].all()
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_every_network_is_folded_and_accounted_for(encoder):
+    detector = DeepDetector(Experiment("a", ("0",), objective="hsc", encoder=encoder))
+    shape = detector.encoder.input_shape
+    images = np.random.default_rng(0).integers(0, 256, (4, *shape)).astype(np.uint8)
+    with torch.no_grad():  # statistics and constants that fit no other network
+        detector.train()
+        detector(detector.pixels(images))
+    for rule in RULES:
+        maps, ledger = explain(detector, images, rule)
+        assert maps.shape == (4, *shape[1:])
+        assert misfit(maps, ledger, detector.anomaly_score(images)) <= 1e-5
 
 
 SEVERAL = ("multi-sphere", "multi-center")
