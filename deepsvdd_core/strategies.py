@@ -34,14 +34,14 @@ class Strategies(NamedTuple):
 
 
 def normalise(maps: np.ndarray) -> np.ndarray:
-    """(N, H, W) to (N, d): summed over cells, signs kept, sizes of each map summing to one.
+    """(N, H, W) to (N, d): what pushes towards anomalous, summed over cells, as shares of its sum.
 
-    A map of zeros stays one.
+    A map without any becomes zero.
     """
     block = max(1, min(maps.shape[1:]) // POOLED_SIDE)
-    pooled = block_reduce(maps.astype(np.float64), (1, block, block), np.sum)
+    pooled = block_reduce(np.maximum(maps, 0).astype(np.float64), (1, block, block), np.sum)
     flat = pooled.reshape(len(maps), -1)
-    return flat / np.maximum(np.abs(flat).sum(axis=1, keepdims=True), 1e-30)
+    return flat / np.maximum(flat.sum(axis=1, keepdims=True), 1e-30)
 
 
 def find(

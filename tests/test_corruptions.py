@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from deepsvdd_core.corruptions import CORRUPTIONS, MNIST_C, difference, plant
+from deepsvdd_core.corruptions import ARTEFACTS, CORRUPTIONS, MNIST_C, difference, plant
 from deepsvdd_core.corruptions.published import _line, _warp
 
-ARTEFACTS = [name for name in CORRUPTIONS if name.startswith("planted")]
 OTHERS = [name for name in CORRUPTIONS if name not in MNIST_C]
 
 

@@ -3,9 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from deepsvdd_core import detectors
+from deepsvdd_core.corruptions import CORRUPTIONS
 from deepsvdd_core.detectors import DeepDetector
+from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.explainers import APPLIES, EXPLAINERS, LEDGERS, supported
 from deepsvdd_core.explainers.fcdd import fcdd_map, spread
@@ -15,7 +18,9 @@ from deepsvdd_core.explainers.gradients import (
     integrated_gradients,
     occlusion,
 )
-from deepsvdd_core.networks import ENCODERS
+from deepsvdd_core.honesty.localisation import pooled_pixel_auroc
+from deepsvdd_core.networks import ENCODERS, FullyConvolutional, convolution
+from deepsvdd_core.tasks import one_vs_rest
 from tests.conftest import fitted
 
 NETWORK = ["Integrated Gradients", "GradientShap", "Occlusion", "Saliency", "Grad-CAM"]
@@ -219,3 +224,55 @@ def test_the_mean_of_a_map_of_cells_is_about_the_score(kinds, digits):
     maps = fcdd_map(kinds["fcdd"], digits.test.images[:4])
     scores = kinds["fcdd"].anomaly_score(digits.test.images[:4])
     assert np.allclose(maps.mean(axis=(1, 2)), scores, rtol=0.05)
+
+
+class SmallCells(FullyConvolutional):
+    """FCDD28 with few filters."""
+
+    input_shape = (1, 28, 28)
+    map_shape = (7, 7)
+    receptive_field = 16
+    stride = 4
+
+    def __init__(self):
+        super().__init__(
+            *convolution(1, 8, bias=True),
+            nn.Conv2d(8, 16, 5, padding=2),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 1, 1),
+            nn.Flatten(),
+        )
+
+
+def with_squares(images):
+    """Three squares of random size, place and grey in each image."""
+    rng, marked = np.random.default_rng(0), images.copy()
+    for image in marked:
+        for _ in range(3):
+            side, grey = rng.integers(1, 7), rng.integers(256)
+            row, column = rng.integers(0, 28 - side, 2)
+            image[0, row : row + side, column : column + side] = grey
+    return marked
+
+
+def test_cells_that_learned_squares_find_a_dotted_line(digits, monkeypatch):
+    monkeypatch.setitem(ENCODERS, "small-cells", SmallCells)
+    task = one_vs_rest(digits, ("3",))
+    images = np.concatenate([task.train_images, with_squares(task.train_images)])
+    labels = np.repeat([0, -1], len(task.train_images))
+    detector = fitted(
+        task._replace(train_images=images, semi_labels=labels),
+        objective="fcdd",
+        encoder="small-cells",
+        epochs=20,
+        learning_rate=1e-2,
+        batch_size=50,
+        contrast_normalisation=False,
+    )
+    clean = digits.test.images[digits.test.labels == 3]
+    spoilt, masks = CORRUPTIONS["dotted line"](clean)
+    both = np.concatenate([clean, spoilt])
+    is_anomaly = np.arange(len(both)) >= len(clean)
+    assert auroc(detector.anomaly_score(both), is_anomaly) >= 0.95
+    masks = np.concatenate([np.zeros_like(masks), masks])
+    assert pooled_pixel_auroc(fcdd_map(detector, both), masks) >= 0.75

@@ -8,6 +8,7 @@ from deepsvdd_core import detectors, honesty
 from deepsvdd_core.corruptions import CORRUPTIONS, MNIST_C, difference
 from deepsvdd_core.estimators import KernelDensity
 from deepsvdd_core.evaluation import auroc
+from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.explainers import EXPLAINERS, LEDGERS, Ledger
 from deepsvdd_core.explainers.gradients import integrated_gradients
 from deepsvdd_core.explainers.heads import head_of
@@ -97,6 +98,32 @@ def test_an_unfolded_centre_is_flagged(ready):
 @pytest.mark.parametrize("explainer", [only_positive_evidence, EXPLAINERS["Grad-CAM"]])
 def test_unfaithful_explainers_are_flagged(explainer, ready):
     assert "no better than a random order" in judged(ready, explainer).badge
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("Distance shares", {"detector": "shallow", "estimator": "kde"}),
+        ("Distance shares", {"detector": "shallow", "estimator": "knn"}),
+        ("Residual", {"objective": "reconstruction", "epochs": 10}),
+        ("LRP-eps", {"objective": "multi-sphere", "epochs": 10}),
+    ],
+)
+def test_other_kinds_of_detectors_are_judged_too(name, choices, digits, zero_task):
+    detector = detectors.build(Experiment("mnist-sample", ("0",), **choices))
+    for _ in detector.fit(zero_task):
+        pass
+    clean = digits.test.images[:40]
+    verdict = honesty.judge(
+        detector,
+        EXPLAINERS[name],
+        CORRUPTIONS["dotted line"](clean).images,
+        clean,
+        zero_task.train_images,
+        ledger=LEDGERS[name],
+    )
+    assert verdict.is_sound, verdict.badge
+    assert (verdict.likeness is None) == (choices.get("detector") == "shallow")
 
 
 def test_what_is_not_a_number_is_flagged(ready):

@@ -18,8 +18,8 @@ def two_kinds(seed=0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     right = np.arange(60) % 4 == 0
     maps = rng.normal(0, 0.1, (60, 28, 28)).astype(np.float32)
-    maps[~right, 8:20, 2:8] += rng.uniform(1, 2, (45, 1, 1))
-    maps[right, 8:20, 20:26] += rng.uniform(1, 2, (15, 1, 1))
+    maps[~right, 8:20, 2:8] += 1
+    maps[right, 8:20, 20:26] += 1
     return maps, right
 
 
@@ -56,12 +56,12 @@ def test_size_of_maps_does_not_matter():
     assert np.array_equal(find(scaled).labels, right.astype(int))
 
 
-def test_normalised_maps_have_size_one_and_keep_signs():
+def test_normalised_maps_are_shares_of_what_is_positive():
     maps = np.zeros((2, 28, 28))
-    maps[0, 0, 0], maps[0, 27, 27] = -1, 3
+    maps[0, 0, 0], maps[0, 27, 27], maps[0, 5, 5], maps[1] = 1, 3, -2, -1
     vectors = normalise(maps)
     assert vectors.shape == (2, 196)
-    assert vectors[0, 0] == -0.25 and vectors[0, -1] == 0.75
+    assert vectors[0, 0] == 0.25 and vectors[0, -1] == 0.75 and vectors[0].sum() == 1
     assert not vectors[1].any()
 
 

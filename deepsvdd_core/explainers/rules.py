@@ -23,7 +23,7 @@ class Affine(NamedTuple):
     """A convolution or linear layer as plain tensors: z = W x + b."""
 
     weight: Tensor
-    bias: Tensor  # shaped to be added to the output
+    bias: Tensor  # (output channels,)
     stride: tuple[int, ...] = ()
     padding: tuple[int, ...] = ()
 
@@ -34,7 +34,7 @@ class Affine(NamedTuple):
         bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach()
         if isinstance(layer, nn.Linear):
             return cls(weight, bias)
-        return cls(weight, bias[:, None, None], layer.stride, layer.padding)
+        return cls(weight, bias, layer.stride, layer.padding)
 
     @property
     def is_convolution(self) -> bool:
@@ -48,17 +48,16 @@ class Affine(NamedTuple):
     def scaled(self, scale: Tensor, shift: Tensor) -> Affine:
         """Followed by a factor and a constant per output channel."""
         weight = self.weight * scale.reshape(-1, *[1] * (self.weight.ndim - 1))
-        scale, shift = scale.reshape(self.bias.shape), shift.reshape(self.bias.shape)
         return self._replace(weight=weight, bias=self.bias * scale + shift)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.product(x, self.weight) + self.bias
+        return self.product(x, self.weight, self.bias)
 
-    def product(self, x: Tensor, weight: Tensor) -> Tensor:
-        """W x for another weight of the same shape."""
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """W x + b for another weight and bias of the same shape."""
         if self.is_convolution:
-            return functional.conv2d(x, weight, None, self.stride, self.padding)
-        return x @ weight.T
+            return functional.conv2d(x, weight, bias, self.stride, self.padding)
+        return functional.linear(x, weight, bias)
 
     def transposed(self, share: Tensor, weight: Tensor, x: Tensor) -> Tensor:
         """W^T s in the shape of the inputs x."""
@@ -72,7 +71,12 @@ Rule = Callable[[Affine, Tensor, Tensor, Tensor, Box | None], tuple[Tensor, Tens
 
 def stabiliser(z: Tensor) -> Tensor:
     """Moves a denominator away from zero."""
-    return torch.where(z < 0, -EPSILON, EPSILON)
+    return torch.copysign(z.new_tensor(EPSILON), z)
+
+
+def total(values: Tensor) -> Tensor:
+    """(N, ...) to (N,)."""
+    return values.sum(dim=tuple(range(1, values.ndim)))
 
 
 def epsilon(
@@ -81,8 +85,13 @@ def epsilon(
     """R_i = x_i Σ_k w_ik R_k / z_k."""
     push = stabiliser(z)
     share = relevance / (z + push)
-    taken = (share * (layer.bias + push)).flatten(1).sum(dim=1)
+    taken = by_channel(share) @ layer.bias + total(share * push)
     return x * layer.transposed(share, layer.weight, x), taken
+
+
+def by_channel(share: Tensor) -> Tensor:
+    """(N, C) of (N, C, H, W), or of what is so already."""
+    return share.sum(dim=(2, 3)) if share.ndim == 4 else share
 
 
 def gamma(
@@ -94,7 +103,7 @@ def gamma(
     """
     up, down = layer.weight.clamp_min(0), layer.weight.clamp_max(0)
     above, below = x.clamp_min(0), x.clamp_max(0)
-    rising = layer.product(above, up) + layer.product(below, down) + layer.bias.clamp_min(0)
+    rising = layer.product(above, up, layer.bias.clamp_min(0)) + layer.product(below, down)
     falling = z - rising  # all contributions are in one of the two
     favoured = z + GAMMA * torch.where(z > 0, rising, falling)
     push = stabiliser(favoured)
@@ -108,9 +117,9 @@ def gamma(
     carried = above * (back(positive, up) + back(negative, down))
     carried += below * (back(positive, down) + back(negative, up))
     carried = x * back(share, layer.weight) + GAMMA * carried
-    agreeing = torch.where(z > 0, layer.bias.clamp_min(0), layer.bias.clamp_max(0))
-    taken = share * (layer.bias + GAMMA * agreeing + push)
-    return carried, taken.flatten(1).sum(dim=1)
+    taken = by_channel(positive) @ (layer.bias + GAMMA * layer.bias.clamp_min(0))
+    taken += by_channel(negative) @ (layer.bias + GAMMA * layer.bias.clamp_max(0))
+    return carried, taken + total(share * push)
 
 
 def z_plus(
@@ -151,10 +160,9 @@ def _without_bias(
     layer: Affine, rising: tuple[Tensor, Tensor], falling: tuple[Tensor, Tensor], relevance: Tensor
 ) -> tuple[Tensor, Tensor]:
     """In proportion to two products of inputs and weights, neither of which is negative."""
-    total = layer.product(*rising) + layer.product(*falling) + EPSILON
-    share = relevance / total
+    share = relevance / (layer.product(*rising) + layer.product(*falling) + EPSILON)
     carried = [x * layer.transposed(share, weight, x) for x, weight in (rising, falling)]
-    return carried[0] + carried[1], EPSILON * share.flatten(1).sum(dim=1)
+    return carried[0] + carried[1], EPSILON * total(share)
 
 
 def _by_weight(
