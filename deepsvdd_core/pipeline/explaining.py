@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deepsvdd_core import honesty
-from deepsvdd_core.corruptions import CORRUPTIONS
+from deepsvdd_core.corruptions import CORRUPTIONS, Corruption
 from deepsvdd_core.datasets import ImageSet
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.explainers import EXPLAINERS, LEDGERS, POSITIVE, Explainer, supported
@@ -19,12 +19,6 @@ from deepsvdd_core.tasks import anomaly_mask
 JUDGED_ON = 60  # spoilt images
 JUDGED_BY = 500  # training images that fit a network with random weights
 PART = 12  # images explained between two chances to cancel
-MIXED = "three kinds"
-# Local anomalies: half of a rotated and half of an upright digit would be stranger than both.
-LOCAL: dict[int, tuple[str, ...]] = {  # by the number of channels
-    1: ("dotted line", "zigzag", "stripe"),
-    3: ("planted tag", "planted stripe", "planted border"),
-}
 
 
 def explainers(subject: Subject) -> Arrays:
@@ -71,11 +65,16 @@ def scale(subject: Subject, *, explainer: str, on_step: OnStep) -> Arrays:
 
 
 def judge(
-    subject: Subject, *, explainer: str, corruption: str, progress: Progress, on_step: OnStep
+    subject: Subject,
+    *,
+    explainer: str,
+    corruptions: list[str],
+    progress: Progress,
+    on_step: OnStep,
 ) -> Arrays:
     """The verdict of `honesty.judge` on up to 60 spoilt normal test images.
 
-    corruption: of the table, or the three that suit the images in turn. misfit, peak, area,
+    corruptions: names that spoil the images in turn, local ones. misfit, peak, area,
     random_area, likeness: NaN where they do not apply. curves (2, S): mean excess over the clean
     originals while pixels are restored in the order of the map and in a random one, from 1 at the
     start. shares (S,): of the pixels. is_sound; badge in UTF-8; count: images judged.
@@ -87,10 +86,9 @@ def judge(
     explains = _explainer(detector, explainer)
     clean, training = _normal(dataset.test, detector), _normal(dataset.train, detector)
     clean, training = _spread(clean, JUDGED_ON), _spread(training, JUDGED_BY)
-    kinds = LOCAL[clean.shape[1]] if corruption == MIXED else (corruption,)
-    spoilt = np.empty_like(clean)
-    for place, kind in enumerate(kinds):
-        spoilt[place :: len(kinds)] = CORRUPTIONS[kind](clean[place :: len(kinds)]).images
+    spoilt, kinds = np.empty_like(clean), len(corruptions)
+    for place, kind in enumerate(corruptions):
+        spoilt[place::kinds] = _corruption(kind)(clean[place::kinds]).images
     done = 0
 
     def watched(model: Detector, images: np.ndarray) -> np.ndarray:
@@ -187,6 +185,12 @@ def localise(subject: Subject, *, explainer: str, progress: Progress, on_step: O
         **{name: np.float64(np.nan if v is None else v) for name, v in found.items()},
         "count": np.float64(test.masks.any(axis=(1, 2)).sum()),
     }
+
+
+def _corruption(name: str) -> Corruption:
+    if name not in CORRUPTIONS:
+        raise ValueError(f"There is no corruption {name}; choose from {', '.join(CORRUPTIONS)}.")
+    return CORRUPTIONS[name]
 
 
 def _explainer(detector: Detector, name: str) -> Explainer:
