@@ -15,10 +15,8 @@ MUTED = "#888888"  # text that can be read on white and on black
 
 def image_column(images: np.ndarray, notes: Sequence[str]) -> go.Figure:
     """uint8 images (n, C, H, W), each with a note above it."""
-    figure = go.Figure()
-    for place, image in enumerate(images):
-        _image(figure, image, place, hover=True)
-    return _stacked(figure, len(images), notes)
+    traces = [_image(image, place, hover=True) for place, image in enumerate(images)]
+    return _stacked(traces, {}, notes)
 
 
 def relevance_column(
@@ -37,23 +35,26 @@ def relevance_column(
     opacity: of a map over its image, transparent where nothing is relevant; None shows the map
     alone.
     """
-    figure = go.Figure()
+    traces, bars = [], {}
     shared = len(set(limits)) == 1
     for place, (image, relevance, limit) in enumerate(zip(images, maps, limits, strict=True)):
         if opacity is not None or relevance is None:
-            _image(figure, image, place, hover=False)
+            traces.append(_image(image, place, hover=False))
         axis = "coloraxis" if shared or place == 0 else f"coloraxis{place + 1}"
         if relevance is not None:
-            figure.add_heatmap(
-                z=relevance.astype(np.float32),
-                coloraxis=axis,
-                opacity=1 if opacity is None else opacity,
-                hovertemplate="row %{y}, column %{x}: %{z:.3g}<extra></extra>",
-                **_axes(place),
+            traces.append(
+                {
+                    "type": "heatmap",
+                    "z": relevance.astype(np.float32),
+                    "coloraxis": axis,
+                    "opacity": 1 if opacity is None else opacity,
+                    "hovertemplate": "row %{y}, column %{x}: %{z:.3g}<extra></extra>",
+                    **_axes(place),
+                }
             )
         if place == 0 or not shared:
-            figure.update_layout({axis: _colours(place, len(images), limit, is_positive, opacity)})
-    return _stacked(figure, len(images), notes)
+            bars[axis] = _colours(place, len(images), limit, is_positive, opacity)
+    return _stacked(traces, bars, notes)
 
 
 def deletion_curves(shares: np.ndarray, curves: np.ndarray) -> go.Figure:
@@ -74,15 +75,15 @@ def deletion_curves(shares: np.ndarray, curves: np.ndarray) -> go.Figure:
     return figure.update_layout(height=260, margin=margin, legend=legend)
 
 
-def _image(figure: go.Figure, image: np.ndarray, place: int, *, hover: bool) -> None:
+def _image(image: np.ndarray, place: int, *, hover: bool) -> dict[str, object]:
+    """The trace of an image (C, H, W)."""
     about = {} if hover else {"hoverinfo": "skip"}
     if len(image) > 1:
-        figure.add_image(z=image.transpose(1, 2, 0), **about, **_axes(place))
-        return
+        return {"type": "image", "z": image.transpose(1, 2, 0), **about, **_axes(place)}
     if hover:
         about = {"hovertemplate": "row %{y}, column %{x}: %{z}<extra></extra>"}
     grey = {"colorscale": "gray", "zmin": 0, "zmax": 255, "showscale": False}
-    figure.add_heatmap(z=image[0], **grey, **about, **_axes(place))
+    return {"type": "heatmap", "z": image[0], **grey, **about, **_axes(place)}
 
 
 def _axes(place: int) -> dict[str, str]:
@@ -130,26 +131,36 @@ def _transparent(is_positive: bool) -> list[tuple[float, str]]:
     return [(place, f"rgba{colour}") for place, colour in zip(places, colours, strict=True)]
 
 
-def _stacked(figure: go.Figure, count: int, notes: Sequence[str]) -> go.Figure:
+def _stacked(
+    traces: list[dict[str, object]], bars: dict[str, object], notes: Sequence[str]
+) -> go.Figure:
+    count = len(notes)
+    margin = {"l": 0, "r": BAR, "t": 4, "b": 4}
+    layout = {**bars, "height": count * (CELL + NOTE) + 8, "margin": margin, "annotations": []}
     for place, note in enumerate(notes):
         low, high = _domain(place, count)
         number = place + 1 if place else ""
-        across = {"visible": False, "constrain": "domain", "anchor": f"y{number}"}
-        down = {**across, "anchor": f"x{number}", "autorange": "reversed", "domain": (low, high)}
-        figure.update_layout(
-            {f"xaxis{number}": across, f"yaxis{number}": {**down, "scaleanchor": f"x{number}"}}
+        across = {"visible": False, "constrain": "domain", "constraintoward": "left"}
+        down = {"visible": False, "constrain": "domain", "autorange": "reversed"}
+        layout[f"xaxis{number}"] = {**across, "anchor": f"y{number}"}
+        layout[f"yaxis{number}"] = {
+            **down,
+            "anchor": f"x{number}",
+            "scaleanchor": f"x{number}",
+            "domain": (low, high),
+        }
+        layout["annotations"].append(
+            {
+                "text": note,
+                "x": 0,
+                "y": high,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "align": "left",
+                "showarrow": False,
+                "font": {"size": 11, "color": MUTED},
+            }
         )
-        figure.add_annotation(
-            text=note,
-            x=0,
-            y=high,
-            xref="paper",
-            yref="paper",
-            xanchor="left",
-            yanchor="bottom",
-            align="left",
-            showarrow=False,
-            font={"size": 11, "color": MUTED},
-        )
-    margin = {"l": 0, "r": BAR, "t": 4, "b": 4}
-    return figure.update_layout(height=count * (CELL + NOTE) + 8, margin=margin)
+    return go.Figure({"data": traces, "layout": layout})

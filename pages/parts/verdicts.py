@@ -89,8 +89,9 @@ def _verdict(method: str, judged: Arrays) -> None:
         f"{int(judged['count'])} spoilt images",
     ]
     st.caption("; ".join(said) + ".")
-    with st.popover("Deletion curve"):
-        st.plotly_chart(
+    curve = st.popover("Deletion curve", on_change="rerun", key=f"curve-{method}")
+    if curve.open:
+        curve.plotly_chart(
             figures.deletion_curves(judged["shares"], judged["curves"]),
             config=NO_BAR,
             alt=f"Deletion curve of {method} and of a random order",
