@@ -141,7 +141,7 @@ def _stacked(
         low, high = _domain(place, count)
         number = place + 1 if place else ""
         across = {"visible": False, "constrain": "domain", "constraintoward": "left"}
-        down = {"visible": False, "constrain": "domain", "autorange": "reversed"}
+        down = {**across, "constraintoward": "top", "autorange": "reversed"}
         layout[f"xaxis{number}"] = {**across, "anchor": f"y{number}"}
         layout[f"yaxis{number}"] = {
             **down,

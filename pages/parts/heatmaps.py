@@ -45,19 +45,22 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
         state.focus_on(subject, int(st.session_state["image"]))
 
     st.session_state["image"] = row
-    number, stranger, calmer, about = st.columns([4, 3, 4, 12], vertical_alignment="bottom")
-    number.number_input("Image", 0, last, step=1, key="image", on_change=typed)
-    stranger.button(
-        "Stranger", on_click=step, args=(-1,), disabled=place == 0, icon=":material/arrow_upward:"
-    )
-    calmer.button(
-        "More normal",
-        on_click=step,
-        args=(1,),
-        disabled=place == last,
-        icon=":material/arrow_downward:",
-    )
-    with about:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input("Image", 0, last, step=1, key="image", on_change=typed, width=160)
+        st.button(
+            "Stranger",
+            on_click=step,
+            args=(-1,),
+            disabled=place == 0,
+            icon=":material/arrow_upward:",
+        )
+        st.button(
+            "More normal",
+            on_click=step,
+            args=(1,),
+            disabled=place == last,
+            icon=":material/arrow_downward:",
+        )
         _about(subject, row, place)
     return row
 
