@@ -27,6 +27,9 @@ LANES = {
     "trust": "map",
     "bundle": "map",
     "report": "map",
+    "scale": "map",
+    "judge": "map",
+    "localise": "map",
 }  # every other kind of work is quick
 START_TIMEOUT = 60  # seconds
 POLL = 0.5  # seconds between two looks for a free worker

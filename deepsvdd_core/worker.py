@@ -22,7 +22,8 @@ class Refused(Exception):
 
 def warm_up(lane: str) -> None:
     """Import and compile what the lane's first request would otherwise wait for."""
-    from deepsvdd_core import detectors
+    import deepsvdd_core.pipeline  # noqa: F401
+    from deepsvdd_core import detectors, explainers
     from deepsvdd_core.experiment import Experiment
     from deepsvdd_core.projections import PROJECTIONS
     from deepsvdd_core.sphere import Sphere
@@ -38,6 +39,8 @@ def warm_up(lane: str) -> None:
     detector = detectors.build(choices)
     zeros = np.zeros((2, *detector.encoder.input_shape), np.uint8)
     detector.anomaly_score(zeros)
+    for name in explainers.supported(detector):
+        explainers.EXPLAINERS[name](detector, zeros)
 
 
 def run(job: str, kind: str, parameters: dict) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deepsvdd_core.corruptions import ARTEFACTS, CORRUPTIONS, MNIST_C, difference, plant
+from deepsvdd_core.corruptions import ARTEFACTS, CORRUPTIONS, LOCAL, MNIST_C, difference, plant
 from deepsvdd_core.corruptions.published import _line, _warp
 
 OTHERS = [name for name in CORRUPTIONS if name not in MNIST_C]
@@ -141,3 +141,10 @@ def test_what_cannot_be_planted_gets_a_sentence(images):
         plant(images, "fog", share=0.1)
     with pytest.raises(ValueError, match="must lie in"):
         plant(images, "planted tag", share=1.5)
+
+
+def test_local_anomalies_are_of_the_table_and_suit_their_images():
+    for channels, names in LOCAL.items():
+        images = np.full((1, channels, 32, 32), 100, np.uint8)
+        for name in names:
+            assert 0 < CORRUPTIONS[name](images).masks.mean() < 0.55

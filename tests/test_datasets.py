@@ -118,6 +118,37 @@ def test_a_colour_folder_becomes_32_by_32(folder):
     assert datasets.source("tiles").encoder == "cifar-lenet"
 
 
+def mask(folder, name: str, pixels: np.ndarray) -> None:
+    place = folder / "ground_truth" / "bad"
+    place.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(place / f"{name}_mask.png")
+
+
+def test_masks_lie_beside_the_splits_and_are_brought_to_the_size_of_the_images(folder):
+    assert datasets.load("tiles").test.masks is None
+    before = datasets.fingerprint("tiles")
+    marked = np.zeros((56, 56), np.uint8)
+    marked[:28, 20:22], marked[55, 55] = 255, 1
+    mask(folder, "1", marked)
+    assert datasets.fingerprint("tiles") != before
+    loaded = datasets.load("tiles")
+    expected = np.zeros((28, 28), bool)
+    expected[:14, 10], expected[27, 27] = True, True
+    assert loaded.test.masks.shape == (6, 28, 28)
+    assert np.array_equal(loaded.test.masks[1], expected)
+    assert not loaded.test.masks[[0, 2, 3, 4, 5]].any()
+    assert loaded.train.masks is None
+    assert loaded.train.class_names == ("bad", "good")
+
+
+def test_an_image_with_a_damaged_mask_is_skipped_and_named(folder):
+    mask(folder, "1", np.zeros((56, 56), np.uint8))
+    (folder / "ground_truth" / "bad" / "2_mask.png").write_bytes(b"no image")
+    loaded = datasets.load("tiles")
+    assert len(loaded.test.images) == len(loaded.test.masks) == 5
+    assert "test/bad/2.png (its mask is not a readable image)" in loaded.notes[0]
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG that claims to be huge."""
 

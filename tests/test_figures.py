@@ -43,16 +43,46 @@ def test_the_histogram_counts_every_image():
     assert figure.layout.shapes[0].x0 == 1.0
 
 
-def test_a_relevance_map_is_drawn_in_shares_and_keeps_its_values():
-    relevance = np.array([[0.0, -4.0], [1.0, 2.0]])
-    (heatmap,) = figures.relevance_map(relevance).data
-    assert (heatmap.zmin, heatmap.zmax) == (-1, 1)
-    assert np.array_equal(heatmap.z, relevance / 4)
-    assert np.array_equal(heatmap.customdata, relevance)
+def test_an_arrow_leads_from_a_point_to_another():
+    ways = np.array([[[0.5, 0.0], [2.0, 1.0]]])
+    (arrow,) = figures.journeys(POINTS, ANOMALOUS, SCORES, ways=ways).layout.annotations
+    assert (arrow.ax, arrow.ay, arrow.x, arrow.y) == (0.5, 0, 2, 1)
+    assert arrow.axref == arrow.xref == "x"
 
 
-def test_a_map_of_zeros_stays_zero():
-    assert np.array_equal(figures.relevance_map(np.zeros((2, 2))).data[0].z, np.zeros((2, 2)))
+PICTURES = np.zeros((2, 1, 4, 4), np.uint8)
+MAPS = [np.array([[0.0, -4.0], [1.0, 2.0]]), np.zeros((2, 2))]
+
+
+def test_signed_maps_are_symmetric_around_zero_and_equal_limits_share_a_bar():
+    figure = figures.relevance_column(PICTURES, MAPS, [4.0, 4.0], ["a", "b"])
+    assert np.array_equal(figure.data[0].z, MAPS[0])
+    axis = figure.layout.coloraxis
+    assert (axis.cmin, axis.cmax) == (-4, 4)
+    assert {trace.coloraxis for trace in figure.data} == {"coloraxis"}
+    assert [note.text for note in figure.layout.annotations] == ["a", "b"]
+
+
+def test_each_map_has_its_own_bar_beside_it_where_limits_differ():
+    figure = figures.relevance_column(PICTURES, MAPS, [4.0, 1.0], ["", ""], is_positive=True)
+    assert [trace.coloraxis for trace in figure.data] == ["coloraxis", "coloraxis2"]
+    assert (figure.layout.coloraxis2.cmin, figure.layout.coloraxis2.cmax) == (0, 1)
+    for axes, bar in (("yaxis", "coloraxis"), ("yaxis2", "coloraxis2")):
+        low, high = figure.layout[axes].domain
+        assert figure.layout[bar].colorbar.y == (low + high) / 2
+    assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_overlay_shows_the_image_where_nothing_is_relevant(channels):
+    pictures = np.zeros((2, channels, 4, 4), np.uint8)
+    figure = figures.relevance_column(pictures, [MAPS[0], None], [4.0, 4.0], ["", ""], opacity=0.5)
+    picture, over, waiting = figure.data
+    assert picture.type == waiting.type == ("heatmap" if channels == 1 else "image")
+    assert (over.coloraxis, over.opacity) == ("coloraxis", 0.5)
+    scale = dict(figure.layout.coloraxis.colorscale)
+    assert scale[0.5].endswith("0.0)")
+    assert scale[0.0].endswith("1.0)") and scale[1.0].endswith("1.0)")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

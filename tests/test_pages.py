@@ -191,7 +191,111 @@ def test_explain_steps_along_the_ranking_and_keeps_the_link():
     settle(next(b for b in app.button if b.label == "More normal").click().run())
     assert "Place 2 of 1,000" in texts(app)
     assert app.query_params["image"] != first
-    assert len(app.get("plotly_chart")) == 3
+    assert maps(app) == ["LRP-eps", "Integrated Gradients", "Grad-CAM"]
+
+
+def maps(app: AppTest) -> list[str]:
+    """The methods whose maps are drawn, in order; no map is still to come."""
+    charts = {
+        chart.proto.id.rpartition("-relevance-")[2]: chart
+        for chart in app.get("plotly_chart")
+        if "-relevance-" in chart.proto.id
+    }
+    assert not any("computing" in chart.proto.spec for chart in charts.values())
+    return list(charts)
+
+
+def test_the_bench_shows_what_the_link_says_and_keeps_it():
+    link = {
+        "model": trained(),
+        "data": "mnist-sample",
+        "rows": "strangest",
+        "methods": "Saliency,LRP-eps",
+        "view": "relevance",
+        "scale": "row",
+        "opacity": "0.3",
+        "judged": "stripe",
+        "spoil": "fog",
+        "severity": "2.5",
+        "seed": "7",
+        "spoil-method": "Saliency",
+    }
+    app = visit("explain", **link)
+    assert maps(app) == ["Saliency", "LRP-eps"]
+    assert {name: app.query_params[name] for name in link} == link
+    assert not app.warning
+
+
+def test_each_method_has_its_account_and_its_verdict():
+    app = visit("explain", model=trained(), data="mnist-sample", judged="zigzag")
+    said = texts(app)
+    first, total, score = re.search(
+        r"sum (\S+) \+ constants \S+ = (\S+); score (\S+)\.", said
+    ).groups()
+    assert float(total) == pytest.approx(float(score), rel=0.01) != float(first)
+    assert "No account: its sum has no meaning." in said
+    assert len(re.findall(r"Passes|Not to be trusted", said)) == 3
+    assert said.count("Deletion area") == said.count("Likeness to random weights") == 3
+
+
+def test_a_spoilt_image_has_a_score_and_a_place():
+    app = visit("explain", model=trained(), data="mnist-sample", spoil="stripe")
+    charts = [chart.proto.id for chart in app.get("plotly_chart")]
+    shown = [place for place in charts if "-spoil-" in place]
+    assert len(shown) == 5 and shown[-1].endswith("spoil-place")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"methods": "Residual,FCDD"}, "Residual, FCDD cannot be had here; choose from LRP-eps"),
+        ({"methods": "<b>"}, "cannot be had here"),
+        ({"opacity": "nan"}, "Opacity of the map cannot be “nan”; choose from 0 to 1."),
+        ({"seed": "-1"}, "Seed cannot be “-1”; choose from 0 to 9999."),
+        ({"spoil": "fog", "severity": "1e9"}, "choose from 0.6 to 6. This is 3."),
+        ({"spoil": "scratch"}, "There is no corruption “scratch” here"),
+        ({"view": "x-ray"}, "There is no show “x-ray” here"),
+    ],
+)
+def test_a_choice_of_the_bench_that_is_not_there_gets_a_sentence(wrong, sentence):
+    app = visit("explain", model=(model := trained()), data="mnist-sample")
+    assert not app.warning
+    app = first_run("explain", model=model, data="mnist-sample", **wrong)
+    assert sentence in texts(app).replace("\\", "")
+
+
+def test_without_a_selection_the_bench_says_how_to_make_one():
+    chosen = np.zeros(1000, bool)
+    chosen[:20] = True
+    link = {"model": trained(), "data": "mnist-sample", "rows": "selection"}
+    app = visit("explain", **link)
+    assert "Nothing is selected" in texts(app)
+    app = visit("explain", **link, selection=selection.packed(chosen))
+    assert "The 8 strangest of 20 selected images" in texts(app)
+
+
+def test_an_open_image_is_spoilt_on_the_map_with_an_arrow():
+    def page():
+        import streamlit as st
+
+        from pages.parts import newcomers, space, subject
+
+        shown = subject.choose_subject()
+        brought = newcomers.choose_images(shown)
+        if brought is not None:
+            place = space.Place.of(shown, "radial")
+            arrows = newcomers.placed(shown, "radial", place, brought)
+            st.text(f"{brought.origin} {len(arrows)} {arrows and arrows[0]['from']}")
+
+    app = AppTest.from_function(page, default_timeout=60)
+    link = {"model": trained(), "data": "mnist-sample", "new": "Corrupt", "spoil": "zigzag"}
+    for name, value in link.items():
+        app.query_params[name] = value
+    assert "open what is to be spoilt" in texts(settle(app.run()))
+    app.query_params["image"] = "7"
+    settle(app.run())
+    assert app.text[0].value.startswith("7 1 [")
+    assert "the ν-quantile" in texts(app)
 
 
 @pytest.mark.parametrize("image", ["-1", "1000", "x", "999999999999", ""])
@@ -241,8 +345,9 @@ def test_a_model_without_a_sphere_is_explored_and_says_what_it_cannot_show():
 
 def test_an_autoencoder_is_explained_by_what_applies_to_it():
     model = trained(objective="reconstruction")
-    app = visit("explain", model=model, data="mnist-sample")
-    assert len(app.get("plotly_chart")) == 2
+    app = visit("explain", model=model, data="mnist-sample", methods="LRP-eps")
+    assert maps(app) == ["Residual", "Integrated Gradients", "Grad-CAM"]
+    assert "no hypersphere, so there is no exact map" in texts(app)
 
 
 def test_compare_measures_a_missing_cell_and_keeps_it():
@@ -355,6 +460,35 @@ def test_until_a_map_is_there_the_principal_plane_is_shown():
     app = first_run("explore", model=model, data="mnist-sample", map="umap")
     assert "Meanwhile: the two strongest principal components" in texts(app)
     assert "Meanwhile" not in texts(settle(app))
+
+
+def test_maps_are_compared_with_the_masks_of_a_folder(home):
+    root = home / "data" / "plates"
+    folder(root, {"train/good": 8, "test/good": 4, "test/bad": 4, "ground_truth/bad": 0})
+    marked = np.zeros((28, 28), np.uint8)
+    marked[5:9, 5:9] = 255
+    Image.fromarray(marked).save(root / "ground_truth" / "bad" / "0_mask.png")
+    experiment = Experiment("plates", ("good",), **TINY)
+    job = jobs.wait(jobs.engine().train(experiment))
+    app = visit("explain", model=job.model, data="plates", methods="Saliency")
+    assert re.search(
+        r"Pixel AUROC against 1 masks: pooled \S+ %, mean per image \S+ %",
+        texts(app).replace("%", " %"),
+    )
+
+
+def test_images_without_contrast_are_explained_like_others(home):
+    root = home / "data" / "blank"
+    folder(root, {"train/a": 4, "test/a": 2, "test/b": 0})
+    for value in (0, 255):
+        place = root / "test" / "b" / f"{value}.png"
+        Image.fromarray(np.full((28, 28), value, np.uint8)).save(place)
+    job = jobs.wait(jobs.engine().train(Experiment("blank", ("a",), **TINY)))
+    methods = "LRP-eps,LRP-gamma/ZBox,Integrated Gradients,GradientShap,Occlusion,Saliency,Grad-CAM"
+    for row in ("2", "3"):
+        app = visit("explain", model=job.model, data="blank", methods=methods, image=row)
+        assert maps(app) == methods.split(",")
+        assert "not a number" not in str([c.proto.spec for c in app.get("plotly_chart")])
 
 
 def damaged(content: bytes) -> dict[str, bytes]:

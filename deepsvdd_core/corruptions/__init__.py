@@ -13,6 +13,7 @@ from deepsvdd_core.corruptions import artefacts, published
 __all__ = [
     "ARTEFACTS",
     "CORRUPTIONS",
+    "LOCAL",
     "MNIST_C",
     "Corrupted",
     "Corruption",
@@ -115,6 +116,13 @@ CORRUPTIONS: dict[str, Corruption] = {
         artefacts.gaussian_noise, 0.2, "of the range from black to white", takes_colour=True
     ),
     **ARTEFACTS,
+}
+
+# Anomalies in one place, by the number of channels of an image. They suit tests that restore pixel
+# after pixel: half of a rotated and half of an upright digit would be stranger than both.
+LOCAL: dict[int, tuple[str, ...]] = {
+    1: ("dotted line", "zigzag", "stripe"),
+    3: ("planted tag", "planted stripe", "planted border"),
 }
 
 

@@ -1,4 +1,7 @@
-"""Image folders <data root>/<name>/{train,test}/<class>/* as data sets."""
+"""Image folders <data root>/<name>/{train,test}/<class>/* as data sets.
+
+Masks of anomalies, where there are any, are ground_truth/<class>/<name of the image>_mask.png.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from deepsvdd_core.datasets.base import COLOUR, GREY, ImageSet, Progress, Source
 LARGEST_PICTURE = 50_000_000  # pixels; a file that claims more is not opened
 SMALLEST_SIDE = 8  # pixels
 MOST_FILES = 200_000  # in one image folder
+MASKS = "ground_truth"
 
 
 def folder_names() -> list[str]:
@@ -35,7 +39,7 @@ def folder_source(root: Path) -> Source:
         image_shape=(shape := folder_shape(root)),
         encoder={GREY: "mnist-lenet", COLOUR: "cifar-lenet"}[shape],
         license="yours",
-        files=lambda: list(folder_files(root)),
+        files=lambda: list(folder_files(root, ("train", "test", MASKS))),
         read=lambda progress: read_folder(root, progress),
     )
 
@@ -55,6 +59,8 @@ def folder_files(root: Path, splits: tuple[str, ...] = ("train", "test")) -> Ite
     inside = root.resolve()
     count = 0
     for split in splits:
+        if not (root / split).is_dir():
+            continue
         for class_folder in sorted((root / split).iterdir()):
             if not class_folder.is_dir() or class_folder.name.startswith("."):
                 continue
@@ -108,6 +114,26 @@ def read_picture(path: Path | BinaryIO, shape: tuple[int, int, int]) -> np.ndarr
     return array[None] if shape[0] == 1 else array.transpose(2, 0, 1)
 
 
+def read_mask(root: Path, path: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """(H, W) bool: the pixels of a test image any part of which is marked; None without a mask.
+
+    Raises:
+        ValueError: a few words on why the mask cannot be used.
+    """
+    place = root / MASKS / path.parent.name / f"{path.stem}_mask.png"
+    if not place.resolve().is_relative_to(root.resolve()) or not place.is_file():
+        return None
+    try:
+        with Image.open(place) as picture:
+            if picture.size[0] * picture.size[1] > LARGEST_PICTURE:
+                raise ValueError("its mask has too many pixels")
+            marked = Image.fromarray(np.where(np.asarray(picture.convert("L")) > 0, 255.0, 0.0))
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError("its mask is not a readable image") from error
+    small = marked.resize((shape[2], shape[1]), Image.Resampling.BOX)
+    return np.asarray(small) > 0
+
+
 def read_folder(root: Path, progress: Progress) -> Splits:
     """Both splits of an image folder; unusable files are skipped, named and counted in the notes.
 
@@ -119,11 +145,13 @@ def read_folder(root: Path, progress: Progress) -> Splits:
     total = sum(len(files) for files in everything.values())
     splits, skipped, done = [], [], 0
     for split, files in everything.items():
-        images, labels = [], []
+        images, labels, masks = [], [], []
         for path in files:
             try:
+                mask = read_mask(root, path, shape) if split == "test" else None
                 images.append(read_picture(path, shape))
                 labels.append(class_names.index(path.parent.name))
+                masks.append(mask)
             except ValueError as error:
                 skipped.append(f"{path.relative_to(root).as_posix()} ({error})")
             done += 1
@@ -135,9 +163,19 @@ def read_folder(root: Path, progress: Progress) -> Splits:
                 f"{split}/<class>/<image files>, at least {SMALLEST_SIDE} pixels wide and high."
                 + _skipped_note(skipped)
             )
-        splits.append(ImageSet(np.stack(images), np.array(labels, np.int64), class_names))
+        splits.append(
+            ImageSet(np.stack(images), np.array(labels, np.int64), class_names, _stack(masks))
+        )
     notes = (_skipped_note(skipped).strip(),) if skipped else ()
     return splits[0], splits[1], notes
+
+
+def _stack(masks: list[np.ndarray | None]) -> np.ndarray | None:
+    """(N, H, W) bool, empty where an image has no mask; None when none has."""
+    known = next((mask for mask in masks if mask is not None), None)
+    if known is None:
+        return None
+    return np.stack([np.zeros_like(known) if mask is None else mask for mask in masks])
 
 
 def _skipped_note(skipped: list[str]) -> str:

@@ -27,7 +27,7 @@ from deepsvdd_core.explainers.lrp import Ledger, lrp_epsilon, lrp_gamma
 from deepsvdd_core.explainers.residual import rebuilds, residual, residual_ledger
 from deepsvdd_core.explainers.shallow import distance_ledger, distance_shares, measures_distance
 
-__all__ = ["EXPLAINERS", "LEDGERS", "Explainer", "Ledger", "supported"]
+__all__ = ["EXPLAINERS", "LEDGERS", "POSITIVE", "Explainer", "Ledger", "supported"]
 
 Explainer = Callable[[Detector, np.ndarray], np.ndarray]
 
@@ -65,6 +65,9 @@ LEDGERS: dict[str, Callable[[Detector, np.ndarray], Ledger]] = {
     "Residual": residual_ledger,
     "Integrated Gradients": integrated_gradients_ledger,
 }
+
+# Explainers whose maps are never negative: they say where, not in which direction.
+POSITIVE = ("Residual", "FCDD", "Saliency", "Grad-CAM")
 
 
 def supported(detector: Detector) -> list[str]:

@@ -23,6 +23,7 @@ MOST_MISFIT = 0.03  # of what is explained; the sum of 50 steps of Integrated Gr
 MOST_PEAK = 1.0  # of what is explained, in one pixel
 MOST_AREA = 0.8  # of the area a random order of pixels leaves; bad maps leave 0.85 and more
 MOST_LIKENESS = 0.5  # to the maps of random weights
+MOST_RESTORED = 0.5  # of the pixels of an image
 
 
 class Verdict(NamedTuple):
@@ -31,7 +32,8 @@ class Verdict(NamedTuple):
     misfit: worst share of the explained score that map and ledger miss. peak: largest |relevance|
     of a pixel in units of the explained score. area, random_area: under the deletion curve of the
     map and of a random order; lower is better. likeness: rank correlation with the maps of a
-    network with random weights. badge: one sentence to show beside the maps.
+    network with random weights. badge: one sentence to show beside the maps. curves: the deletion
+    curves of the map and of a random order, (S,) each. count: images that were judged.
     """
 
     misfit: float | None
@@ -41,6 +43,8 @@ class Verdict(NamedTuple):
     likeness: float | None
     is_sound: bool
     badge: str
+    curves: tuple[np.ndarray, np.ndarray]
+    count: int
 
 
 def misfit(maps: np.ndarray, ledger: Ledger, scores: np.ndarray) -> float:
@@ -60,7 +64,7 @@ def deletion_scores(
     clean: np.ndarray,
     order: np.ndarray,
     *,
-    most: float = 0.5,
+    most: float = MOST_RESTORED,
     steps: int = 10,
 ) -> np.ndarray:
     """Scores (N, steps + 1) while pixels of images are restored to those of clean images.
@@ -76,13 +80,22 @@ def deletion_scores(
     return np.stack([detector.anomaly_score(stage) for stage in stages], axis=1)
 
 
+def curve(scores: np.ndarray, restored: np.ndarray) -> np.ndarray:
+    """A deletion curve (S,): mean excess over clean images, in units of that before.
+
+    scores (N, S) while pixels are restored, restored (N,): the scores of the clean images.
+    """
+    excess = (scores - restored[:, None]).sum(axis=0)
+    return excess / excess[0]
+
+
 def area(scores: np.ndarray, restored: np.ndarray) -> float:
     """Mean height of a deletion curve, from 1 at the first score to 0 at that of clean images.
 
-    scores (N, steps + 1), restored (N,): the scores of the clean images.
+    scores (N, S), restored (N,): as for the curve. Lower is better.
     """
-    excess = (scores - restored[:, None]).sum(axis=0)
-    return float(np.trapezoid(excess / excess[0]) / (len(excess) - 1))
+    heights = curve(scores, restored)
+    return float(np.trapezoid(heights) / (len(heights) - 1))
 
 
 def randomised(
@@ -159,9 +172,8 @@ def judge(
     maps = explainer(detector, images)
     account = ledger(detector, images) if ledger else None
     chance = np.random.default_rng(seed).random(maps.shape)
-    areas = [
-        area(deletion_scores(detector, images, clean, order), restored) for order in (maps, chance)
-    ]
+    stages = [deletion_scores(detector, images, clean, order) for order in (maps, chance)]
+    areas = [area(scores, restored) for scores in stages]
     alike = None
     if isinstance(detector, DeepDetector):
         alike = likeness(maps, explainer(randomised(detector, training, seed=seed), images))
@@ -176,7 +188,8 @@ def judge(
         badge = f"Not to be trusted: {'; '.join(faults)}."
     else:
         badge = f"Passes: {1 - areas[0] / areas[1]:.0%} better than a random order of pixels."
-    return Verdict(*found, not faults, badge)
+    curves = tuple(curve(scores, restored) for scores in stages)
+    return Verdict(*found, not faults, badge, curves, len(images))
 
 
 def _faults(

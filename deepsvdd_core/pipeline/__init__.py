@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deepsvdd_core.pipeline import asking, taking
+from deepsvdd_core.pipeline import asking, explaining, taking
 from deepsvdd_core.pipeline.asking import Subject
 from deepsvdd_core.pipeline.running import Arrays, Report, dataset_of, measure, run, task_of, train
 from deepsvdd_core.progress import OnStep
@@ -62,7 +62,12 @@ WORK: dict[str, Callable[..., Arrays]] = {
     "clusters": about(asking.clusters),
     "neighbours": about(asking.neighbours),
     "heatmaps": about(asking.heatmaps),
-    "explain": about(asking.explain),
+    "explainers": about(explaining.explainers),
+    "explain": about(explaining.explain),
+    "scale": about(explaining.scale),
+    "judge": about(explaining.judge),
+    "spoil": about(explaining.spoil),
+    "localise": about(explaining.localise),
     "bundle": about(taking.bundle),
     "report": about(taking.report),
 }

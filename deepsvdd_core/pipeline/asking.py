@@ -15,7 +15,7 @@ from deepsvdd_core.datasets import ImageSet
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.explainers import EXPLAINERS, supported
 from deepsvdd_core.pipeline.running import Arrays, dataset_of
-from deepsvdd_core.progress import OnStep, Progress
+from deepsvdd_core.progress import OnStep, Progress, nothing
 from deepsvdd_core.projections import (
     PLACES,
     PROJECTIONS,
@@ -30,6 +30,9 @@ from deepsvdd_core.tasks import anomaly_mask
 NEIGHBOURS = 5  # training images shown beside an image
 MOST_CLUSTERS = 10
 SCALED_BY = 200  # images that decide the colour scale of a data set's heatmaps
+PART = 20  # images explained between two chances to cancel
+
+_limits: dict[tuple[Subject, str], float] = {}
 
 
 class Subject(NamedTuple):
@@ -193,15 +196,6 @@ def heatmaps(subject: Subject, *, first: int, count: int) -> Arrays:
     }
 
 
-def explain(subject: Subject, *, index: int) -> Arrays:
-    """One relevance map (H, W) per explainer for an image, and its score."""
-    detector = subject.detector
-    image = subject.shown.images[index : index + 1]
-    explainer_of(detector)
-    maps = {name: EXPLAINERS[name](detector, image)[0] for name in supported(detector)}
-    return {"score": detector.anomaly_score(image)[0], **maps}
-
-
 def explainer_of(detector: Detector) -> str:
     """The explainer whose maps stand for a detector."""
     names = supported(detector)
@@ -215,15 +209,26 @@ def explainer_of(detector: Detector) -> str:
 
 def limit_of(subject: Subject) -> float:
     """The end of the colour scale: one for all heatmaps of a model on a data set."""
-    return _limit(subject._replace(split="test"))
+    return limit_by(subject, explainer_of(subject.detector))
 
 
-@lru_cache(maxsize=32)
-def _limit(subject: Subject) -> float:
+def limit_by(subject: Subject, explainer: str, on_step: OnStep = nothing) -> float:
+    """The end of the colour scale of all maps of an explainer on a data set."""
+    subject = subject._replace(split="test")
+    if (subject, explainer) not in _limits:
+        _limits[subject, explainer] = _limit(subject, explainer, on_step)
+    return _limits[subject, explainer]
+
+
+def _limit(subject: Subject, explainer: str, on_step: OnStep) -> float:
     """The relevance that 1 of 1,000 pixels exceeds, on images spread over the data set."""
     detector, images = subject.detector, subject.shown.images
     few = images[:: max(1, len(images) // SCALED_BY)]
-    return float(np.quantile(np.abs(EXPLAINERS[explainer_of(detector)](detector, few)), 0.999))
+    maps = []
+    for start in range(0, len(few), PART):
+        on_step()
+        maps.append(np.abs(EXPLAINERS[explainer](detector, few[start : start + PART])))
+    return float(np.quantile(np.concatenate(maps), 0.999))
 
 
 @lru_cache(maxsize=8)

@@ -1,15 +1,30 @@
-"""One image beside its relevance maps."""
+"""Images beside their relevance maps, one method in a column."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from deepsvdd_core import catalogue, figures
+from deepsvdd_core import catalogue, figures, jobs
 from deepsvdd_core.products import Arrays
-from pages.parts import link, state
+from pages.parts import link, state, waiting
 from pages.parts.frame import NO_BAR, plain
 from pages.parts.subject import Subject
+
+Answers = dict[tuple[str, int], Arrays | jobs.Job]  # by method and row
+
+
+class Look(NamedTuple):
+    """How maps are drawn.
+
+    opacity: of a map over its image; None shows the map alone. scale: what shares a colour scale:
+    "image", "row" or "set".
+    """
+
+    opacity: float | None
+    scale: str
 
 
 def choose_image(subject: Subject, order: np.ndarray) -> int:
@@ -30,23 +45,27 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
         state.focus_on(subject, int(st.session_state["image"]))
 
     st.session_state["image"] = row
-    number, stranger, calmer = st.columns([2, 1, 1], vertical_alignment="bottom")
-    number.number_input("Image", 0, last, step=1, key="image", on_change=typed)
-    stranger.button(
-        "Stranger", on_click=step, args=(-1,), disabled=place == 0, icon=":material/arrow_upward:"
-    )
-    calmer.button(
-        "More normal",
-        on_click=step,
-        args=(1,),
-        disabled=place == last,
-        icon=":material/arrow_downward:",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input("Image", 0, last, step=1, key="image", on_change=typed, width=160)
+        st.button(
+            "Stranger",
+            on_click=step,
+            args=(-1,),
+            disabled=place == 0,
+            icon=":material/arrow_upward:",
+        )
+        st.button(
+            "More normal",
+            on_click=step,
+            args=(1,),
+            disabled=place == last,
+            icon=":material/arrow_downward:",
+        )
+        _about(subject, row, place)
     return row
 
 
-def show(subject: Subject, row: int, place: int, arrays: Arrays) -> None:
-    """The image, its score, and one map per explainer on one colour scale."""
+def _about(subject: Subject, row: int, place: int) -> None:
     name = subject.class_names[subject.labels[row]]
     score, threshold = subject.scores[row], subject.threshold
     verdict = "above the threshold, so anomalous" if score > threshold else "not anomalous"
@@ -55,32 +74,109 @@ def show(subject: Subject, row: int, place: int, arrays: Arrays) -> None:
         f"(threshold {threshold:.4g}). Place {place + 1:,} of {len(subject.scores):,} from the "
         "strangest."
     )
-    summaries = catalogue.names("explainers", "EXPLAINERS")
-    explainers = {name: text for name, text in summaries.items() if name in arrays}
-    columns = st.columns(1 + len(explainers))
+
+
+def requests(
+    subject: Subject, methods: dict[str, bool], rows: list[int]
+) -> dict[tuple[str, int], tuple[str, dict]]:
+    """What to ask the engine for: a map for each method and row, and a scale for each method.
+
+    The scale stands where a row cannot: at -1.
+    """
+    asked = {
+        (method, row): ("explain", {**subject.parameters, "index": row, "explainer": method})
+        for row in rows
+        for method in methods
+    }
+    scales = {
+        (method, -1): ("scale", {**subject.parameters, "explainer": method}) for method in methods
+    }
+    return {**asked, **scales}
+
+
+def show(
+    subject: Subject, rows: list[int], methods: dict[str, bool], look: Look, *, is_polling: bool
+) -> None:
+    """A column of images, and one of maps for each method (name: whether it is never negative)."""
+    answers = waiting.together(requests(subject, methods, rows), 0)
+    still = any(waiting.is_active(answer) for answer in answers.values())
+    columns = st.columns(1 + len(methods))
     with columns[0]:
-        st.markdown("**Image**")
-        figure = figures.image_figure(subject.images[row])
-        st.plotly_chart(figure, config=NO_BAR, alt=f"Image {row}, class {name}", key="image-figure")
-        st.caption("Pixel values 0 to 255.")
-    for column, (explainer, summary) in zip(columns[1:], explainers.items(), strict=True):
-        relevance = arrays[explainer]
+        _images(subject, rows)
+    summaries = catalogue.names("explainers", "EXPLAINERS")
+    for column, (method, is_positive) in zip(columns[1:], methods.items(), strict=True):
         with column:
-            st.markdown(f"**{explainer}**", help=summary)
-            st.plotly_chart(
-                figures.relevance_map(relevance),
-                config=NO_BAR,
-                alt=f"{explainer} relevance of image {row}",
-                key=f"relevance-{explainer}",
-            )
-            st.caption(
-                f"Raw values {relevance.min():.3g} to {relevance.max():.3g}, sum "
-                f"{relevance.sum():.3g}."
-            )
-    st.caption(
-        "One colour scale for all maps: red pushes towards anomalous, blue towards normal, each "
-        "map in shares of its own largest absolute value. LRP values are in score units; what "
-        "their sum lacks of the squared distance went into the constants of batch norm and "
-        "centre. Grad-CAM values have no unit. Both come from the very network that gives the "
-        "score."
+            st.markdown(f"**{method}**", help=summaries[method])
+            _maps(subject, rows, method, is_positive, look, answers)
+    if is_polling and not still:
+        st.rerun()
+
+
+def _images(subject: Subject, rows: list[int]) -> None:
+    st.markdown("**Image**", help="Pixel values 0 to 255.")
+    names = [plain(subject.class_names[label]) for label in subject.labels[rows]]
+    notes = [
+        f"image {row}, {name}<br>score {subject.scores[row]:.4g}"
+        for row, name in zip(rows, names, strict=True)
+    ]
+    st.plotly_chart(
+        figures.image_column(subject.images[rows], notes),
+        config=NO_BAR,
+        alt="; ".join(f"Image {row}, class {name}" for row, name in zip(rows, names, strict=True)),
+        key="image-figure",
     )
+
+
+def _maps(
+    subject: Subject,
+    rows: list[int],
+    method: str,
+    is_positive: bool,
+    look: Look,
+    answers: Answers,
+) -> None:
+    found = [answers[method, row] for row in rows]
+    maps = [None if isinstance(one, jobs.Job) else one["relevance"] for one in found]
+    notes = [note(relevance) for relevance in maps]
+    st.plotly_chart(
+        figures.relevance_column(
+            subject.images[rows],
+            maps,
+            _limits(maps, look.scale, answers[method, -1]),
+            notes,
+            is_positive=is_positive,
+            opacity=look.opacity,
+        ),
+        config=NO_BAR,
+        alt=f"{method} relevance of " + ", ".join(f"image {row}" for row in rows),
+        key=f"relevance-{method}",
+    )
+    ended = [job for job in [*found, answers[method, -1]] if isinstance(job, jobs.Job)]
+    ended = [job for job in ended if not job.is_active]
+    if ended:
+        waiting.explain_end(ended[0])
+
+
+def note(relevance: np.ndarray | None) -> str:
+    """The raw numbers of a map (H, W), or that it is still to come."""
+    if relevance is None:
+        return "computing …<br> "
+    if not np.isfinite(relevance).all():
+        return "not a number in some pixels<br> "
+    total = relevance.sum(dtype=np.float64)
+    return f"raw {relevance.min():.3g} to {relevance.max():.3g}<br>sum {total:.4g}"
+
+
+def _limits(maps: list[np.ndarray | None], scale: str, whole: Arrays | jobs.Job) -> list[float]:
+    """The end of the colours of each map; the row decides while the data set's is not there."""
+    own = [0.0 if one is None else greatest(one) for one in maps]
+    if scale == "image":
+        return [limit or 1.0 for limit in own]
+    if scale == "set" and not isinstance(whole, jobs.Job):
+        return [float(whole["limit"]) or 1.0] * len(maps)
+    return [max(own) or 1.0] * len(maps)
+
+
+def greatest(values: np.ndarray) -> float:
+    """The largest absolute value that is a number, or 0."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0))

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from deepsvdd_core import datasets, figures
-from pages.parts import card, state, waiting
+from pages.parts import card, spoiling, state, waiting
 from pages.parts.components import component
 from pages.parts.frame import plain
 from pages.parts.space import Place
@@ -37,7 +37,7 @@ def choose_images(subject: Subject) -> Newcomers | None:
     """Ways to bring an image; None while there is none."""
     kinds: dict[str, Callable[[Subject], Newcomers | None]] = {"Upload": _upload}
     if subject.images.shape[1] == 1:
-        kinds["Draw"] = _draw
+        kinds |= {"Draw": _draw, "Corrupt": _corrupt}
     way = choose("new", "New image", list(kinds), "Upload", widget=st.segmented_control)
     return None if way is None else kinds[way](subject)
 
@@ -83,6 +83,22 @@ def _draw(subject: Subject) -> Newcomers | None:
     if pixels.size != side * side:
         return None
     return Newcomers(pixels.reshape(1, 1, side, side), row if begin else None)
+
+
+def _corrupt(subject: Subject) -> Newcomers | None:
+    row = state.focus(subject)
+    if row is None:
+        st.caption("Click a point on the map or an image to open what is to be spoilt.")
+        return None
+    found = waiting.result(
+        "spoil",
+        "Spoiling the open image",
+        **subject.parameters,
+        **spoiling.choose_corruption(subject),
+        rows=[row],
+        explainer=None,
+    )
+    return None if found is None else Newcomers(found["images"], row)
 
 
 def placed(subject: Subject, kind: str, place: Place, newcomers: Newcomers) -> list[dict]:

@@ -12,13 +12,17 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.colors import sample_colorscale
 
+from deepsvdd_core.figures.relevance import DIVERGING
+from deepsvdd_core.figures.relevance import deletion_curves as deletion_curves
+from deepsvdd_core.figures.relevance import image_column as image_column
+from deepsvdd_core.figures.relevance import relevance_column as relevance_column
+
 NORMAL = "#3a7ca5"  # blue and orange differ for every common kind of colour vision
 ANOMALOUS = "#d9772b"
 SPHERE = "#7a5aa6"
 # Colours of methods, told apart with every common kind of colour vision (Okabe and Ito).
 SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
 PUBLISHED_LINE = {"color": "#333333", "width": 1.5}  # of the diamonds, on any bar and background
-DIVERGING = "RdBu_r"  # red pushes towards anomalous, blue towards normal
 RAMP = [  # of scores, low to high
     "#" + "".join(f"{round(255 * part):02x}" for part in colour)
     for colour in sample_colorscale("Viridis", np.linspace(0, 1, 32), colortype="tuple")
@@ -46,6 +50,29 @@ def radial_map(
     figure.update_xaxes(title="distance to the centre / radius", zeroline=False)
     figure.update_yaxes(scaleanchor="x", zeroline=False)
     return _tidy(figure, 560)
+
+
+def journeys(
+    coordinates: np.ndarray, is_anomaly: np.ndarray | None, scores: np.ndarray, *, ways: np.ndarray
+) -> go.Figure:
+    """The radial map with arrows; ways (n, 2, 2): from where, to where."""
+    figure = radial_map(coordinates, is_anomaly, scores)
+    for (x, y), (to_x, to_y) in ways:
+        figure.add_annotation(
+            x=to_x,
+            y=to_y,
+            ax=x,
+            ay=y,
+            xref="x",
+            yref="y",
+            axref="x",
+            ayref="y",
+            showarrow=True,
+            arrowhead=2,
+            arrowwidth=2,
+            arrowcolor=SPHERE,
+        )
+    return figure.update_layout(height=420)
 
 
 def planar_map(
@@ -178,41 +205,6 @@ def rate_curves(lines: dict[str, np.ndarray], x: str, y: str) -> go.Figure:
     return _tidy(figure, 380)
 
 
-def relevance_map(relevance: np.ndarray) -> go.Figure:
-    """A relevance map (H, W), coloured in shares of its largest absolute value, -1 to 1."""
-    limit = float(np.abs(relevance).max()) or 1.0
-    figure = go.Figure(
-        go.Heatmap(
-            z=relevance / limit,
-            customdata=relevance,
-            zmin=-1,
-            zmax=1,
-            colorscale=DIVERGING,
-            colorbar={"thickness": 10, "title": {"text": "share of max"}},
-            hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>",
-        )
-    )
-    return _as_image(figure)
-
-
-def image_figure(image: np.ndarray) -> go.Figure:
-    """A uint8 image (C, H, W), as large as the relevance maps beside it."""
-    if image.shape[0] == 1:
-        figure = go.Figure(
-            go.Heatmap(
-                z=image[0],
-                zmin=0,
-                zmax=255,
-                colorscale="gray",
-                colorbar={"thickness": 10, "title": {"text": "pixel value"}},
-                hovertemplate="row %{y}, column %{x}: %{z}<extra></extra>",
-            )
-        )
-    else:
-        figure = go.Figure(go.Image(z=image.transpose(1, 2, 0)))
-    return _as_image(figure)
-
-
 def sheet(images: np.ndarray, columns: int) -> bytes:
     """Images (N, C, H, W) uint8 side by side in rows of `columns`, as a PNG file."""
     count, channels, height, width = images.shape
@@ -271,9 +263,3 @@ def _tidy(figure: go.Figure, height: int) -> go.Figure:
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
-
-
-def _as_image(figure: go.Figure) -> go.Figure:
-    figure.update_yaxes(autorange="reversed", scaleanchor="x", visible=False, constrain="domain")
-    figure.update_xaxes(visible=False, constrain="domain")
-    return figure.update_layout(height=320, margin={"l": 0, "r": 0, "t": 10, "b": 10})

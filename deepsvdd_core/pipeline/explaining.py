@@ -1,0 +1,217 @@
+"""Questions about what a model sees in single images, and how far such maps can be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepsvdd_core import honesty
+from deepsvdd_core.corruptions import CORRUPTIONS, Corruption
+from deepsvdd_core.datasets import ImageSet
+from deepsvdd_core.detectors import Detector
+from deepsvdd_core.explainers import EXPLAINERS, LEDGERS, POSITIVE, Explainer, supported
+from deepsvdd_core.honesty.localisation import mean_pixel_auroc, pooled_pixel_auroc
+from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by
+from deepsvdd_core.pipeline.running import Arrays, dataset_of
+from deepsvdd_core.progress import OnStep, Progress
+from deepsvdd_core.projections import PLACES, PROJECTIONS
+from deepsvdd_core.tasks import anomaly_mask
+
+JUDGED_ON = 60  # spoilt images
+JUDGED_BY = 500  # training images that fit a network with random weights
+PART = 12  # images explained between two chances to cancel
+
+
+def explainers(subject: Subject) -> Arrays:
+    """What can explain a model: names, a line of UTF-8 each, and what is known of them.
+
+    is_positive (n,) uint8: the maps are never negative. has_masks: 1 where the data set's test
+    images come with masks.
+
+    Raises:
+        ValueError: nothing explains this kind of model.
+    """
+    explainer_of(subject.detector)
+    names = supported(subject.detector)
+    return {
+        "names": np.frombuffer("\n".join(names).encode(), np.uint8),
+        "is_positive": np.array([name in POSITIVE for name in names], np.uint8),
+        "has_masks": np.float64(dataset_of(subject.dataset).test.masks is not None),
+    }
+
+
+def explain(subject: Subject, *, index: int, explainer: str) -> Arrays:
+    """relevance (H, W) float32 of an image by one explainer, and the score.
+
+    constants: what the map's sum lacks of the score, where the explainer keeps an account.
+
+    Raises:
+        ValueError: the explainer does not apply to this model.
+    """
+    detector, image = subject.detector, subject.shown.images[index : index + 1]
+    explains = _explainer(detector, explainer)
+    found = {
+        "relevance": explains(detector, image)[0],
+        "score": np.float64(detector.anomaly_score(image)[0]),
+    }
+    if explainer in LEDGERS:
+        found["constants"] = np.float64(LEDGERS[explainer](detector, image).total[0])
+    return found
+
+
+def scale(subject: Subject, *, explainer: str, on_step: OnStep) -> Arrays:
+    """limit: the end of the colour scale of all maps of an explainer on a data set."""
+    _explainer(subject.detector, explainer)
+    return {"limit": np.float64(limit_by(subject, explainer, on_step))}
+
+
+def judge(
+    subject: Subject,
+    *,
+    explainer: str,
+    corruptions: list[str],
+    progress: Progress,
+    on_step: OnStep,
+) -> Arrays:
+    """The verdict of `honesty.judge` on up to 60 spoilt normal test images.
+
+    corruptions: names that spoil the images in turn, local ones. misfit, peak, area,
+    random_area, likeness: NaN where they do not apply. curves (2, S): mean excess over the clean
+    originals while pixels are restored in the order of the map and in a random one, from 1 at the
+    start. shares (S,): of the pixels. is_sound; badge in UTF-8; count: images judged.
+
+    Raises:
+        ValueError: the data set lacks the normal classes, or no image became stranger.
+    """
+    detector, dataset = subject.detector, dataset_of(subject.dataset)
+    explains = _explainer(detector, explainer)
+    clean, training = _normal(dataset.test, detector), _normal(dataset.train, detector)
+    clean, training = _spread(clean, JUDGED_ON), _spread(training, JUDGED_BY)
+    spoilt, kinds = np.empty_like(clean), len(corruptions)
+    for place, kind in enumerate(corruptions):
+        spoilt[place::kinds] = _corruption(kind)(clean[place::kinds]).images
+    done = 0
+
+    def watched(model: Detector, images: np.ndarray) -> np.ndarray:
+        nonlocal done
+        maps = []
+        for start in range(0, len(images), PART):
+            progress(f"Judging {explainer}", min(1.0, done / (2 * len(clean))))
+            on_step()
+            maps.append(explains(model, images[start : start + PART]))
+            done += PART
+        return np.concatenate(maps)
+
+    found = honesty.judge(detector, watched, spoilt, clean, training, ledger=LEDGERS.get(explainer))
+    numbers = ("misfit", "peak", "area", "random_area", "likeness")
+    values = {name: getattr(found, name) for name in numbers}
+    return {
+        **{name: np.float64(np.nan if v is None else v) for name, v in values.items()},
+        "curves": np.stack(found.curves),
+        "shares": np.linspace(0, honesty.MOST_RESTORED, len(found.curves[0])),
+        "is_sound": np.float64(found.is_sound),
+        "badge": np.frombuffer(found.badge.encode(), np.uint8),
+        "count": np.float64(found.count),
+    }
+
+
+def spoil(
+    subject: Subject,
+    *,
+    rows: list[int],
+    corruption: str,
+    severity: float | None,
+    seed: int,
+    explainer: str | None,
+) -> Arrays:
+    """Images of these rows under a corruption, and what the model says before and after.
+
+    The seed alone decides what is drawn, so a row of images gets the same line. images (n, C, H, W)
+    uint8, masks (n, H, W) uint8, before and after (n,): scores. With a sphere: coordinates (n, 2)
+    on the radial map. With an explainer: relevance (n, 2, H, W), before and after.
+
+    Raises:
+        ValueError: there is no such corruption, it does not suit the images, or the severity does
+            not suit it.
+    """
+    if corruption not in CORRUPTIONS:
+        raise ValueError(
+            f"There is no corruption {corruption}; choose from {', '.join(CORRUPTIONS)}."
+        )
+    detector, clean = subject.detector, subject.shown.images[rows]
+    parts = [CORRUPTIONS[corruption](image[None], seed=seed, severity=severity) for image in clean]
+    spoilt = np.concatenate([part.images for part in parts])
+    embeddings, after = detector.embed_and_score(spoilt)
+    found = {
+        "images": spoilt,
+        "masks": np.concatenate([part.masks for part in parts]).astype(np.uint8),
+        "before": detector.anomaly_score(clean),
+        "after": after,
+    }
+    if detector.sphere is not None:
+        drawn = PROJECTIONS["radial"](subject.embeddings, detector.sphere)
+        found["coordinates"] = PLACES["radial"](
+            embeddings, subject.embeddings, drawn, detector.sphere
+        )
+    if explainer is not None:
+        explains = _explainer(detector, explainer)
+        found["relevance"] = np.stack([explains(detector, clean), explains(detector, spoilt)], 1)
+    return found
+
+
+def localise(subject: Subject, *, explainer: str, progress: Progress, on_step: OnStep) -> Arrays:
+    """How well maps find the true place of anomalies, on all test images of the data set.
+
+    pooled: one ROC over all pixels; mean: of one ROC per image with an anomaly; NaN where not
+    defined. count: images with an anomaly.
+
+    Raises:
+        ValueError: the data set has no masks.
+    """
+    detector, test = subject.detector, dataset_of(subject.dataset).test
+    if test.masks is None:
+        raise ValueError(
+            "The images of this data set have no masks of their anomalies; put them into "
+            "ground_truth/<class>/<name>_mask.png of an image folder."
+        )
+    explains, maps = _explainer(detector, explainer), []
+    for start in range(0, len(test.images), PART):
+        progress(f"Comparing {explainer} with the masks", start / len(test.images))
+        on_step()
+        maps.append(explains(detector, test.images[start : start + PART]))
+    maps = np.concatenate(maps)
+    found = {"pooled": pooled_pixel_auroc(maps, test.masks)}
+    found["mean"] = mean_pixel_auroc(maps, test.masks)
+    return {
+        **{name: np.float64(np.nan if v is None else v) for name, v in found.items()},
+        "count": np.float64(test.masks.any(axis=(1, 2)).sum()),
+    }
+
+
+def _corruption(name: str) -> Corruption:
+    if name not in CORRUPTIONS:
+        raise ValueError(f"There is no corruption {name}; choose from {', '.join(CORRUPTIONS)}.")
+    return CORRUPTIONS[name]
+
+
+def _explainer(detector: Detector, name: str) -> Explainer:
+    applies = supported(detector)
+    if name not in applies:
+        explainer_of(detector)
+        raise ValueError(
+            f"{name} does not apply to {detector.experiment.method}; choose from "
+            f"{', '.join(applies)}."
+        )
+    return EXPLAINERS[name]
+
+
+def _normal(part: ImageSet, detector: Detector) -> np.ndarray:
+    """The images of a split that belong to the normal classes."""
+    images = part.images[~anomaly_mask(part, detector.experiment.normal_classes)]
+    if len(images) < 2:
+        raise ValueError("A split of this data set has fewer than 2 images of a normal class.")
+    return images
+
+
+def _spread(images: np.ndarray, most: int) -> np.ndarray:
+    """At most so many images, spread over all of them."""
+    return images[:: -(-len(images) // most)]

@@ -1,0 +1,169 @@
+"""What the engine is asked about single images."""
+
+import numpy as np
+import pytest
+
+from deepsvdd_core import datasets, library, tasks
+from deepsvdd_core.corruptions import CORRUPTIONS
+from deepsvdd_core.explainers import EXPLAINERS, LEDGERS, POSITIVE, supported
+from deepsvdd_core.pipeline import Subject, asking, explaining
+from deepsvdd_core.progress import nothing, silent
+
+MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
+HEARD = {"progress": silent, "on_step": nothing}
+
+
+@pytest.fixture
+def subject():
+    """A ready-made model and the bundled digits."""
+    name = "mnist-sample"
+    return Subject(MODEL, library.find(MODEL).digest, name, datasets.fingerprint(name), "test")
+
+
+class Stopped(Exception):
+    """What a cancelled job raises."""
+
+
+def stop():
+    raise Stopped
+
+
+def text(array: np.ndarray) -> str:
+    return array.tobytes().decode()
+
+
+def test_the_list_of_explainers_says_which_maps_are_never_negative(subject):
+    found = explaining.explainers(subject)
+    names = text(found["names"]).splitlines()
+    assert names == supported(subject.detector)
+    images = subject.shown.images[:4]
+    for name, positive in zip(names, found["is_positive"], strict=True):
+        assert (EXPLAINERS[name](subject.detector, images).min() >= 0) == positive, name
+    assert found["has_masks"] == 0
+
+
+def test_positive_explainers_are_of_the_table():
+    assert set(POSITIVE) <= set(EXPLAINERS)
+
+
+@pytest.mark.parametrize("explainer", ["LRP-eps", "LRP-gamma/ZBox", "Integrated Gradients"])
+def test_sum_and_constants_are_the_score(subject, explainer):
+    found = explaining.explain(subject, index=3, explainer=explainer)
+    assert found["relevance"].shape == (28, 28)
+    assert found["score"] == pytest.approx(subject.scores[3], rel=1e-5)
+    total = found["relevance"].sum(dtype=np.float64) + found["constants"]
+    assert total == pytest.approx(found["score"], rel=0.03)
+
+
+def test_an_explainer_without_an_account_has_no_constants(subject):
+    assert "Grad-CAM" not in LEDGERS
+    assert "constants" not in explaining.explain(subject, index=3, explainer="Grad-CAM")
+
+
+def test_an_explainer_that_does_not_apply_gets_a_sentence(subject):
+    with pytest.raises(ValueError, match="Residual does not apply to one-class; choose from LRP"):
+        explaining.explain(subject, index=3, explainer="Residual")
+
+
+def test_the_colour_scale_is_one_per_explainer_and_can_be_cancelled(subject):
+    found = explaining.scale(subject, explainer="LRP-eps", on_step=nothing)["limit"]
+    assert found == asking.limit_of(subject)
+    few = EXPLAINERS["LRP-eps"](subject.detector, subject.shown.images[::5])
+    assert found == pytest.approx(np.quantile(np.abs(few), 0.999), rel=1e-4)
+    with pytest.raises(Stopped):
+        explaining.scale(subject, explainer="Saliency", on_step=stop)
+
+
+def test_the_verdict_holds_its_numbers_curves_and_sentence(subject):
+    found = explaining.judge(
+        subject, explainer="LRP-eps", corruptions=["dotted line", "zigzag", "stripe"], **HEARD
+    )
+    assert 30 <= found["count"] <= 60
+    assert found["curves"].shape == (2, 11) and found["shares"][-1] == 0.5
+    assert (found["curves"][:, 0] == 1).all()
+    mean = (found["curves"][:, 1:] + found["curves"][:, :-1]).mean(axis=1) / 2
+    assert mean == pytest.approx([found["area"], found["random_area"]])
+    assert found["is_sound"] == text(found["badge"]).startswith("Passes")
+    assert found["misfit"] < 1e-4
+
+
+def test_judging_reports_how_far_it_is_and_can_be_cancelled(subject):
+    heard = []
+    explaining.judge(
+        subject,
+        explainer="Saliency",
+        corruptions=["stripe"],
+        progress=lambda said, fraction: heard.append((said, fraction)),
+        on_step=nothing,
+    )
+    fractions = [fraction for _, fraction in heard]
+    assert heard[0] == ("Judging Saliency", 0) and fractions == sorted(fractions)
+    assert 0.7 < fractions[-1] <= 1
+    with pytest.raises(Stopped):
+        explaining.judge(
+            subject, explainer="LRP-eps", corruptions=["stripe"], progress=silent, on_step=stop
+        )
+
+
+def spoilt(subject, **choices):
+    asked = {"rows": [3, 8], "corruption": "stripe", "severity": None, "seed": 0}
+    return explaining.spoil(subject, **{**asked, "explainer": None, **choices})
+
+
+def test_a_spoilt_image_is_scored_placed_and_explained(subject):
+    found = spoilt(subject, explainer="LRP-eps")
+    clean = subject.shown.images[[3, 8]]
+    assert np.array_equal(found["images"][:, 0, :, :7], 255 - clean[:, 0, :, :7])
+    assert found["masks"].shape == (2, 28, 28)
+    assert found["before"] == pytest.approx(subject.scores[[3, 8]])
+    assert found["after"] == pytest.approx(subject.detector.anomaly_score(found["images"]))
+    radii = np.linalg.norm(found["coordinates"], axis=1) * subject.detector.sphere.radii[0]
+    assert radii == pytest.approx(np.sqrt(found["after"]), rel=1e-4)
+    before = EXPLAINERS["LRP-eps"](subject.detector, clean)
+    assert found["relevance"][:, 0] == pytest.approx(before, abs=1e-6)
+    assert "relevance" not in spoilt(subject)
+
+
+def test_the_seed_alone_decides_what_is_drawn(subject):
+    first = spoilt(subject, corruption="dotted line", seed=1)
+    again = spoilt(subject, corruption="dotted line", seed=1, rows=[8])
+    other = spoilt(subject, corruption="dotted line", seed=2)
+    assert np.array_equal(first["images"][1], again["images"][0])
+    assert not np.array_equal(first["images"], other["images"])
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"corruption": "scratch"}, "There is no corruption scratch"),
+        ({"severity": 2.0}, "one severity only"),
+        ({"corruption": "fog", "severity": -1.0}, "positive number"),
+    ],
+)
+def test_an_impossible_corruption_gets_a_sentence(subject, choices, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        spoilt(subject, **choices)
+
+
+def test_without_masks_there_is_no_localisation(subject):
+    with pytest.raises(ValueError, match="have no masks"):
+        explaining.localise(subject, explainer="LRP-eps", **HEARD)
+
+
+def test_localisation_ranks_the_pixels_of_the_mask(subject, monkeypatch):
+    data = datasets.load("mnist-sample")
+    clean = data.test.images[tasks.anomaly_mask(data.test, ("3",)) == 0][:40]
+    marked = CORRUPTIONS["zigzag"](clean)
+    masks = marked.masks.copy()
+    masks[:10] = False
+    test = datasets.ImageSet(
+        np.concatenate([clean[:10], marked.images[10:]]), np.zeros(40), ("3",), masks
+    )
+    changed = data._replace(test=test)
+    monkeypatch.setattr(explaining, "dataset_of", lambda name: changed)
+    found = explaining.localise(subject, explainer="LRP-gamma/ZBox", **HEARD)
+    assert found["count"] == 30
+    assert 0.55 < found["mean"] < 1 and 0.55 < found["pooled"] < 1
+    zeros = np.zeros((40, 28, 28), np.float32)
+    monkeypatch.setitem(EXPLAINERS, "LRP-eps", lambda model, images: zeros[: len(images)])
+    assert explaining.localise(subject, explainer="LRP-eps", **HEARD)["pooled"] == 0.5
