@@ -10,7 +10,16 @@ import numpy as np
 
 from deepsvdd_core.corruptions import artefacts, published
 
-__all__ = ["CORRUPTIONS", "MNIST_C", "Corrupted", "Corruption", "Planted", "difference", "plant"]
+__all__ = [
+    "ARTEFACTS",
+    "CORRUPTIONS",
+    "MNIST_C",
+    "Corrupted",
+    "Corruption",
+    "Planted",
+    "difference",
+    "plant",
+]
 
 VISIBLE = 0.05  # of the range from black to white; a smaller change is not marked
 

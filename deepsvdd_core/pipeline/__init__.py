@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deepsvdd_core.pipeline import asking, taking
+from deepsvdd_core.pipeline import asking, hans, taking
 from deepsvdd_core.pipeline.asking import Subject
 from deepsvdd_core.pipeline.running import Arrays, Report, dataset_of, measure, run, task_of, train
 from deepsvdd_core.progress import OnStep
@@ -63,6 +63,11 @@ WORK: dict[str, Callable[..., Arrays]] = {
     "neighbours": about(asking.neighbours),
     "heatmaps": about(asking.heatmaps),
     "explain": about(asking.explain),
+    "clever_hans": about(hans.clever_hans),
+    "strategies": about(hans.strategies),
+    "find_mark": about(hans.find_mark),
+    "remove_mark": about(hans.remove_mark),
+    "guess": about(hans.guess),
     "bundle": about(taking.bundle),
     "report": about(taking.report),
 }
