@@ -14,7 +14,7 @@ from deepsvdd_core import evaluation, jobs, library, products, selection
 from deepsvdd_core.experiment import Experiment
 from tests.server import ROOT
 
-PAGES = ("start", "train", "explore", "explain", "compare", "models")
+PAGES = ("start", "train", "explore", "explain", "hans", "compare", "models")
 TINY = {"pretrain_epochs": 0, "epochs": 1}
 
 

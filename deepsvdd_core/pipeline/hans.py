@@ -11,9 +11,7 @@ from deepsvdd_core import strategies as spectral
 from deepsvdd_core.corruptions import CORRUPTIONS, MNIST_C, Planted, difference
 from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.explainers import EXPLAINERS
-from deepsvdd_core.honesty.localisation import (
-    clever_hans as hans_score,
-)
+from deepsvdd_core.honesty import localisation
 from deepsvdd_core.honesty.localisation import cosine, mass, overlap, random_cosine, strongest
 from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_of
 from deepsvdd_core.pipeline.ensembles import judge_of
@@ -66,7 +64,7 @@ def clever_hans(
         "names": np.frombuffer("\n".join(MNIST_C).encode(), np.uint8),
         "used": np.float64(len(clean)),
         **arrays,
-        "score": hans_score(arrays["auroc"], arrays["cosine"]),
+        "score": localisation.clever_hans(arrays["auroc"], arrays["cosine"]),
         "spoilt": np.stack(seen["spoilt"]),
         "truth": np.stack(seen["truth"]),
         "relevance": np.stack(seen["relevance"]).astype(np.float32),
@@ -110,7 +108,8 @@ def find_mark(subject: Subject, *, count: int, progress: Progress, on_step: OnSt
 
     Of up to `count` normal training images, marked ones at their share: strategies as
     `strategies.Strategies`; is_planted (n,) uint8; rand: the adjusted Rand index of strategies and
-    truth; inside, area: share of positive relevance in the marked pixels and of their area, means
+    truth; match (K,): the F1 score of each strategy as an answer to who carries the mark; inside,
+    area: share of positive relevance in the marked pixels and of their area, means
     over marked images; elsewhere: relevance in the same place of images without a mark. images
     (n, C, H, W) uint8; typical (K, 12) int32 are rows of these.
 
@@ -135,6 +134,7 @@ def find_mark(subject: Subject, *, count: int, progress: Progress, on_step: OnSt
         **_found(found),
         "is_planted": is_planted.astype(np.uint8),
         "rand": np.float64(adjusted_rand_score(is_planted, found.labels)),
+        "match": np.array([_f1(found.labels == k, is_planted) for k in range(found.count)]),
         "inside": held.relevance[is_planted].mean(),
         "elsewhere": held.relevance[~is_planted].mean(),
         "area": held.area.mean(),
@@ -239,9 +239,7 @@ def _normal_images(subject: Subject, count: int) -> np.ndarray:
     """Up to `count` of the shown images that are normal to the model."""
     shown = subject.shown
     if shown.images.shape[1] > 1:
-        raise ValueError(
-            XX
-        )
+        raise ValueError(XX)
     normal = subject.detector.experiment.normal_classes
     rows = np.flatnonzero(~anomaly_mask(shown, normal))
     if len(rows) < FEWEST:
@@ -261,6 +259,10 @@ def _planted(subject: Subject) -> tuple[Planted, np.ndarray]:
         )
     task = clean_task_of(experiment)
     return planted(task, experiment), task.train_images[task.semi_labels >= 0]
+
+
+def _f1(answer: np.ndarray, truth: np.ndarray) -> float:
+    return float(2 * (answer & truth).sum() / (answer.sum() + truth.sum()))
 
 
 def _drawn(rows: np.ndarray, count: int) -> np.ndarray:

@@ -1,0 +1,71 @@
+"""An ensemble of models that differ in structure, beside its members."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from deepsvdd_core import datasets, library
+from pages.parts import laboratory, reasons, waiting
+from pages.parts.subject import Subject, choose
+
+EVERY = "all classes"
+NUMBER = st.column_config.NumberColumn(format="%.1f")
+
+
+def show(subject: Subject) -> None:
+    """Train what is missing, then one table of three models and their ensemble."""
+    names = datasets.source(subject.dataset).class_names
+    left, right = st.columns(2)
+    with left:
+        normal = choose("remedy-class", "Normal", [EVERY, *names], EVERY)
+    with right:
+        count = laboratory.choose_count(
+            "remedy-count", "Normal images to spoil, at most", "100", "As in step 1."
+        )
+    classes = names if normal == EVERY else (normal,)
+    entries = {}
+    for method, label in laboratory.ALL_NORMAL.items():
+        wanted = laboratory.experiment(
+            method, subject.dataset, classes, most_images=laboratory.REPLAYED
+        )
+        entry = laboratory.trained(wanted, f"Train {label}")
+        if entry is not None:
+            entries[label] = entry
+    if len(entries) < len(laboratory.ALL_NORMAL):
+        st.caption("The ensemble needs all three models.")
+        return
+    _table(subject, entries, count)
+
+
+def _table(subject: Subject, entries: dict[str, library.ModelEntry], count: int) -> None:
+    members = list(entries.values())
+    teams = {label: (entry, ()) for label, entry in entries.items()}
+    teams["Ensemble"] = (members[0], tuple(members[1:]))
+    table: dict[str, list[float]] = {}
+    for label, (entry, others) in teams.items():
+        found = waiting.result(
+            "clever_hans",
+            f"Spoiling images and explaining them: {label}",
+            **subject.parameters | {"model": entry.name, "digest": entry.digest},
+            others=[[other.name, other.digest] for other in others],
+            count=count,
+        )
+        if found is None:
+            return
+        table.setdefault("Corruption", [*reasons.lines(found), "mean"])
+        for name, values in (("AUROC %", found["auroc"]), ("Clever Hans", found["score"])):
+            table[f"{label}: {name}"] = [*(100 * values), 100 * values.mean()]
+    st.dataframe(
+        pd.DataFrame(table),
+        hide_index=True,
+        height="content",
+        column_config=dict.fromkeys(list(table)[1:], NUMBER),
+        alt="AUROC and Clever Hans score of three models and their ensemble.",
+    )
+    st.caption(
+        "The ensemble's score is the mean share of normal training images that score lower, over "
+        "its models; its map is the mean of their maps, each brought to the same length. Clever "
+        "Hans: AUROC minus cosine of map and true change, times 100; lower is better where the "
+        "AUROC is as high."
+    )
