@@ -239,7 +239,9 @@ def _normal_images(subject: Subject, count: int) -> np.ndarray:
     """Up to `count` of the shown images that are normal to the model."""
     shown = subject.shown
     if shown.images.shape[1] > 1:
-        raise ValueError(XX)
+        raise ValueError(
+            "MNIST-C's corruptions are defined on grey images; choose a grey data set."
+        )
     normal = subject.detector.experiment.normal_classes
     rows = np.flatnonzero(~anomaly_mask(shown, normal))
     if len(rows) < FEWEST:

@@ -58,14 +58,14 @@ def _scores(found: Arrays, means: str) -> None:
     before, after, without = found["before"], found[means], found["without"]
     medians = [float(np.median(values)) for values in (before, after, without)]
     columns = st.columns(3)
-    columns[0].metric("Median score with the mark", f"{medians[0]:.4g}")
+    columns[0].metric("Median score with the mark", f"{medians[0]:.6g}")
     columns[1].metric(
         "Mark taken away",
-        f"{medians[1]:.4g}",
+        f"{medians[1]:.6g}",
         f"{medians[1] - medians[0]:+.3g}",
         delta_color="off",
     )
-    columns[2].metric("Images that never had it", f"{medians[2]:.4g}")
+    columns[2].metric("Images that never had it", f"{medians[2]:.6g}")
     fallen = float((after < before).mean())
     st.markdown(
         f"The score falls for **{fallen:.0%}** of {len(before)} training images when the mark is "
