@@ -211,7 +211,7 @@ def test_what_cannot_be_answered_gets_a_sentence(wide):
     with pytest.raises(ValueError, match="at least 20 maps, got 10; choose more images"):
         hans.strategies(wide, label="3", count=10, **STEPS)
     for question in (hans.find_mark, hans.remove_mark):
-        with pytest.raises(ValueError, match="Nothing was planted .* plant a mark first"):
+        with pytest.raises(ValueError, match=r"Nothing was planted .* plant a mark first"):
             question(
                 wide, count=50, **(STEPS if question is hans.find_mark else {"on_step": nothing})
             )

@@ -13,12 +13,22 @@ from pages.parts import card, training, waiting
 from pages.parts.subject import choose, fitting_datasets
 
 COUNTS = ("50", "100", "200", "400")
-REPLAYED = 10_000  # training images of the thesis' models here; all of a smaller data set
-THESIS_WIDTH = 2**2.5  # of the KDE whose AUROCs are those of thesis Table 4.2
-ALL_NORMAL = {
+MOST_TRAINED_ON = 10_000  # images of a data set that is not a bundled sample
+MODELS = {
     "kde": "KDE on pixels, width 2^2.5",
     "one-class": "Deep SVDD",
     "reconstruction": "Autoencoder",
+}
+CHOICES: dict[str, dict[str, object]] = {
+    # The width whose AUROCs are those of thesis Table 4.2.
+    "kde": {
+        "detector": "shallow",
+        "estimator": "kde",
+        "width": 2**2.5,
+        "principal_components": False,
+    },
+    "one-class": {"objective": "one-class"},
+    "reconstruction": {"objective": "reconstruction"},
 }
 
 
@@ -39,26 +49,17 @@ def choose_count(name: str, label: str, default: str, help: str) -> int:
 
 
 def experiment(method: str, dataset: str, normal: tuple[str, ...], **more: object) -> Experiment:
-    """A method of ALL_NORMAL on a data set, as this laboratory trains it."""
+    """One of MODELS on a data set, as this laboratory trains it."""
     source = datasets.source(dataset)
-    choices: dict[str, object] = {"detector": "deep", "objective": method}
-    if method == "kde":
-        shallow = {"detector": "shallow", "estimator": "kde"}
-        choices = {**shallow, "width": THESIS_WIDTH, "principal_components": False}
     return Experiment(
         dataset,
         normal,
         encoder=source.encoder,
         contrast_normalisation=source.contrast_normalisation,
-        **choices,
+        most_images=MOST_TRAINED_ON if source.slow else None,
+        **CHOICES[method],
         **more,
     )
-
-
-def all_normal(method: str, dataset: str) -> Experiment:
-    """All classes normal, as in the thesis' study of MNIST-C (section 4.4)."""
-    classes = datasets.source(dataset).class_names
-    return experiment(method, dataset, classes, most_images=REPLAYED)
 
 
 def trained(wanted: Experiment, label: str) -> library.ModelEntry | None:
@@ -98,9 +99,9 @@ def relevance(column: object, relevance: np.ndarray, limit: float, caption: str)
     column.image(card.enlarged(colours), width=card.WIDTH, output_format="PNG", caption=caption)
 
 
-def scale(limit: float, what: str = "score units") -> None:
+def scale(limit: float) -> None:
     """What the colours mean."""
     st.caption(
-        f"Red pushes towards anomalous, blue towards normal; full colour at ±{limit:.2g} {what}, "
-        "the same for all maps here."
+        f"Red pushes towards anomalous, blue towards normal; full colour at ±{limit:.2g} score "
+        "units, the same for all maps beside each other."
     )

@@ -59,9 +59,9 @@ def _choose(subject: Subject) -> Experiment:
         method = choose(
             "planted-method",
             "Model to train",
-            list(laboratory.ALL_NORMAL),
+            list(laboratory.MODELS),
             "reconstruction",
-            laboratory.ALL_NORMAL.__getitem__,
+            laboratory.MODELS.__getitem__,
             widget=st.segmented_control,
             required=True,
             help="The maps of an autoencoder or KDE show a mark clearly; Deep SVDD learns to live "
@@ -71,7 +71,6 @@ def _choose(subject: Subject) -> Experiment:
         method,
         dataset,
         (label,),
-        most_images=laboratory.REPLAYED,
         artefact=mark,
         artefact_share=int(share) / 100,
         seed=int(seed),

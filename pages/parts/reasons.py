@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from deepsvdd_core import benchmark
+from deepsvdd_core import benchmark, datasets
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.products import Arrays
 from pages.parts import card, laboratory, versus, waiting
@@ -125,7 +125,7 @@ def _example(subject: Subject, found: Arrays) -> None:
     digest = subject.entry.digest
     name = choose(f"look-{digest[:6]}", "Look at one image", names, highest)
     place = names.index(name)
-    limit = laboratory.limit_of(found["relevance"])
+    limit = laboratory.limit_of(found["relevance"][place])
     columns = st.columns([1, 1, 1, 2])
     columns[0].image(
         card.enlarged(found["spoilt"][place]), width=card.WIDTH, output_format="PNG", caption=name
@@ -147,15 +147,16 @@ def _thesis(subject: Subject) -> None:
     method = choose(
         "thesis",
         "The thesis' models: every class normal",
-        list(laboratory.ALL_NORMAL),
+        list(laboratory.MODELS),
         "kde",
-        laboratory.ALL_NORMAL.__getitem__,
+        laboratory.MODELS.__getitem__,
         widget=st.segmented_control,
         required=True,
-        help="On all training images of the data set above, at most 10,000. The width 2^2.5 is the "
+        help="On the training images of the data set above, at most 10,000. The width 2^2.5 is the "
         "one whose AUROCs are the thesis'; a likelihood on held-out digits would choose another.",
     )
-    entry = laboratory.trained(laboratory.all_normal(method, dataset), "Train it")
+    classes = datasets.source(dataset).class_names
+    entry = laboratory.trained(laboratory.experiment(method, dataset, classes), "Train it")
     if entry is None or entry.name == subject.entry.name:
         return
 

@@ -25,14 +25,12 @@ def show(subject: Subject) -> None:
         )
     classes = names if normal == EVERY else (normal,)
     entries = {}
-    for method, label in laboratory.ALL_NORMAL.items():
-        wanted = laboratory.experiment(
-            method, subject.dataset, classes, most_images=laboratory.REPLAYED
-        )
+    for method, label in laboratory.MODELS.items():
+        wanted = laboratory.experiment(method, subject.dataset, classes)
         entry = laboratory.trained(wanted, f"Train {label}")
         if entry is not None:
             entries[label] = entry
-    if len(entries) < len(laboratory.ALL_NORMAL):
+    if len(entries) < len(laboratory.MODELS):
         st.caption("The ensemble needs all three models.")
         return
     _table(subject, entries, count)
