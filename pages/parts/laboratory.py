@@ -72,13 +72,27 @@ def trained(wanted: Experiment, label: str) -> library.ModelEntry | None:
     asked = {"experiment": wanted.to_dict()}
     same = [j for j in engine.jobs.values() if (j.kind, j.parameters) == ("train", asked)]
     if same and same[-1].is_active:
-        training.follow(same[-1].id)
+        _follow(same[-1].id)
     elif same and same[-1].state in ("failed", "cancelled"):
         waiting.explain_end(same[-1])
     elif st.button(label, key=f"train-{wanted.key}", icon=":material/play_arrow:"):
         engine.train(wanted)
         st.rerun()
     return None
+
+
+@st.fragment(run_every=training.STEP)
+def _follow(job_id: str) -> None:
+    """Progress of a training; runs the page again when it has ended."""
+    engine = jobs.engine()
+    job = engine.jobs.get(job_id)
+    if job is None or not job.is_active:
+        st.rerun()
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.progress(training.fraction(job), text=training.stage(engine, job))
+    if right.button("Cancel", key=f"cancel-{job_id}"):
+        engine.cancel(job)
+        st.rerun()
 
 
 def subject_of(entry: library.ModelEntry) -> dict[str, str]:

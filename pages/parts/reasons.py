@@ -87,6 +87,7 @@ def _table(subject: Subject, found: Arrays) -> None:
         hide_index=True,
         height="content",
         column_config=columns,
+        placeholder="",
         key=f"table-{subject.entry.digest}",
         alt="AUROC, explanation accuracy and Clever Hans score of fifteen corruptions.",
     )

@@ -92,9 +92,9 @@ def moves(before: np.ndarray, after: np.ndarray, background: np.ndarray, radial:
     if radial:
         circle = {"color": figures.SPHERE, "width": 2}
         figure.add_shape(type="circle", x0=-1, y0=-1, x1=1, y1=1, line=circle)
-    unit = "distance to the centre / radius" if radial else "principal component, score features"
-    figure.update_xaxes(title=unit, zeroline=False)
-    figure.update_yaxes(scaleanchor="x", zeroline=False)
+    across = "distance to the centre / radius" if radial else "first principal component"
+    figure.update_xaxes(title=across, zeroline=False)
+    figure.update_yaxes(title=None if radial else "second", scaleanchor="x", zeroline=False)
     return _tidy(figure, 460)
 
 
