@@ -307,6 +307,16 @@ def test_a_guess_in_the_link_is_scored_and_a_damaged_one_gets_a_sentence():
     assert "draw over it in white" in texts(hans(model, "guess", **link_to, guess="8-stripe:x"))
 
 
+def test_an_ensemble_stands_beside_its_members():
+    app = hans(trained(), "remedy", **{"remedy-class": "0", "remedy-count": "50"})
+    assert "needs all three models" in texts(app)
+    for label in ("KDE on pixels, width 2^2.5", "Deep SVDD", "Autoencoder"):
+        app = press(app, f"Train {label}")
+    table = app.dataframe[0].value
+    assert len(table) == 16 and len(table.columns) == 9
+    assert table["Ensemble: AUROC %"].between(0, 100).all()
+
+
 def test_the_laboratory_says_what_it_cannot_do():
     model = trained(detector="shallow", estimator="isolation-forest")
     assert "There is no explanation for isolation-forest" in hans(model, "table").error[0].value

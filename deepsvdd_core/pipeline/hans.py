@@ -13,7 +13,7 @@ from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.explainers import EXPLAINERS
 from deepsvdd_core.honesty import localisation
 from deepsvdd_core.honesty.localisation import cosine, mass, overlap, random_cosine, strongest
-from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_of
+from deepsvdd_core.pipeline.asking import Subject, explainer_of
 from deepsvdd_core.pipeline.ensembles import judge_of
 from deepsvdd_core.pipeline.running import Arrays, clean_task_of, planted
 from deepsvdd_core.progress import OnStep, Progress
@@ -77,8 +77,7 @@ def strategies(
     """Ways in which a model decides about the images of one class, by its relevance maps.
 
     rows (n,) int32 of up to `count` shown images; strategies of these as `strategies.Strategies`,
-    with typical (K, 12) int32 as rows of the shown images, -1 where there are fewer; limit: the end
-    of the colour scale.
+    with typical (K, 12) int32 as rows of the shown images, -1 where there are fewer.
 
     Raises:
         ValueError: no such class, or fewer than 20 images of it.
@@ -99,7 +98,6 @@ def strategies(
         "rows": rows.astype(np.int32),
         **_found(found),
         "typical": typical.astype(np.int32),
-        "limit": np.float64(limit_of(subject)),
     }
 
 
@@ -194,7 +192,7 @@ def guess(subject: Subject, *, index: int, corruption: str, drawn: str) -> Array
     """A visitor's guess where the model looks, beside where it does.
 
     corruption: what is done to the shown image first, a name in CORRUPTIONS or "". drawn: the
-    guessed pixels, as `selection.packed`. relevance (H, W) and its limit; strongest (H, W) uint8,
+    guessed pixels, as `selection.packed`. relevance (H, W); strongest (H, W) uint8,
     the fewest pixels with half of the positive relevance. Fractions: overlap, the intersection over
     union of guess and these; covered, the positive relevance within the guess; area of the guess.
     With a corruption: truth (H, W) uint8; true_overlap of guess and truth, true_covered, the
@@ -216,12 +214,10 @@ def guess(subject: Subject, *, index: int, corruption: str, drawn: str) -> Array
     core, covered = strongest(relevance), mass(relevance, guessed)
     result = {
         "relevance": relevance[0],
-        "limit": np.float64(limit_of(subject)),
         "strongest": core[0].astype(np.uint8),
         "overlap": overlap(guessed, core)[0],
         "covered": covered.relevance[0],
         "area": covered.area[0],
-        "score": detector.anomaly_score(images)[0],
     }
     if truth is None:
         return result

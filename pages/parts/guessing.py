@@ -24,7 +24,7 @@ _pad = component(
     "guess",
     '<div class="pad"><canvas tabindex="0" aria-label="Draw where the model looks; Shift erases; '
     'arrow keys draw"></canvas><div class="row"><button data-do="place">Check my guess</button>'
-    '<button data-do="erase">Black out</button></div></div>',
+    '<button data-do="erase">Begin again</button></div></div>',
     ("pad",),
 )
 
@@ -50,7 +50,7 @@ def show(subject: Subject) -> None:
         "Show the image",
         [AS_IT_IS, *CORRUPTIONS],
         artefact or AS_IT_IS,
-        lambda name: name if name == AS_IT_IS else f"with {name.removeprefix('planted ')}",
+        lambda name: name if name == AS_IT_IS else f"with {name}",
         help="Spoilt or marked images have a true place of the anomaly to compare with.",
     )
     image = subject.images[row : row + 1]
@@ -110,7 +110,7 @@ def _drawn(image: np.ndarray, about: str) -> str | None:
 
 
 def _compare(found: Arrays, guessed: np.ndarray) -> None:
-    limit = float(found["limit"])
+    limit = laboratory.limit_of(found["relevance"])
     columns = st.columns(3)
     laboratory.relevance(columns[0], found["relevance"], limit, "relevance")
     _both(columns[1], guessed, found["strongest"].astype(bool), "guess and model")
