@@ -314,7 +314,7 @@ def test_an_ensemble_stands_beside_its_members():
         app = press(app, f"Train {label}")
     table = app.dataframe[0].value
     assert len(table) == 16 and len(table.columns) == 9
-    assert table["Ensemble: AUROC %"].between(0, 100).all()
+    assert table["Ensemble AUROC"].between(0, 100).all()
 
 
 def test_the_laboratory_says_what_it_cannot_do():

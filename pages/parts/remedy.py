@@ -10,6 +10,7 @@ from pages.parts import laboratory, reasons, waiting
 from pages.parts.subject import Subject, choose
 
 EVERY = "all classes"
+SHORT = {"kde": "KDE", "one-class": "SVDD", "reconstruction": "AE"}  # in headings
 NUMBER = st.column_config.NumberColumn(format="%.1f")
 
 
@@ -29,7 +30,7 @@ def show(subject: Subject) -> None:
         wanted = laboratory.experiment(method, subject.dataset, classes)
         entry = laboratory.trained(wanted, f"Train {label}")
         if entry is not None:
-            entries[label] = entry
+            entries[method] = entry
     if len(entries) < len(laboratory.MODELS):
         st.caption("The ensemble needs all three models.")
         return
@@ -38,9 +39,10 @@ def show(subject: Subject) -> None:
 
 def _table(subject: Subject, entries: dict[str, library.ModelEntry], count: int) -> None:
     members = list(entries.values())
-    teams = {label: (entry, ()) for label, entry in entries.items()}
+    teams = {SHORT[method]: (entry, ()) for method, entry in entries.items()}
     teams["Ensemble"] = (members[0], tuple(members[1:]))
-    table: dict[str, list[float]] = {}
+    detection: dict[str, list[float]] = {}
+    hans: dict[str, list[float]] = {}
     for label, (entry, others) in teams.items():
         found = waiting.result(
             "clever_hans",
@@ -51,19 +53,19 @@ def _table(subject: Subject, entries: dict[str, library.ModelEntry], count: int)
         )
         if found is None:
             return
-        table.setdefault("Corruption", [*reasons.lines(found), "mean"])
-        for name, values in (("AUROC %", found["auroc"]), ("Clever Hans", found["score"])):
-            table[f"{label}: {name}"] = [*(100 * values), 100 * values.mean()]
+        names = [*reasons.lines(found), "mean"]
+        detection[f"{label} AUROC"] = [*(100 * found["auroc"]), 100 * found["auroc"].mean()]
+        hans[f"{label} Hans"] = [*(100 * found["score"]), 100 * found["score"].mean()]
     st.dataframe(
-        pd.DataFrame(table),
+        pd.DataFrame({"Corruption": names, **detection, **hans}),
         hide_index=True,
         height="content",
-        column_config=dict.fromkeys(list(table)[1:], NUMBER),
+        column_config=dict.fromkeys((*detection, *hans), NUMBER),
         alt="AUROC and Clever Hans score of three models and their ensemble.",
     )
     st.caption(
         "The ensemble's score is the mean share of normal training images that score lower, over "
-        "its models; its map is the mean of their maps, each brought to the same length. Clever "
-        "Hans: AUROC minus cosine of map and true change, times 100; lower is better where the "
-        "AUROC is as high."
+        "its models; its map is the mean of their maps, each brought to the same length. AUROC in "
+        "per cent. Hans, the Clever Hans score: AUROC minus cosine of map and true change, times "
+        "100; lower is better where the AUROC is as high."
     )
