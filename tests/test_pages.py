@@ -288,7 +288,7 @@ def test_a_mark_is_planted_found_and_removed():
     app = press(hans(trained(), "plant", looked="400"), "Plant and train")
     shown = metrics(app)
     assert shown["Strategies"] == "2" and float(shown["Adjusted Rand index"]) >= 0.9
-    assert "planted stripe on 10" in texts(app)
+    assert "planted tag on 10" in texts(app)
     app = hans(trained(), "remove", means="masked")
     shown = metrics(app)
     assert float(shown["Mark taken away"]) < float(shown["Median score with the mark"])

@@ -49,13 +49,16 @@ def choose_count(name: str, label: str, default: str, help: str) -> int:
 
 
 def experiment(method: str, dataset: str, normal: tuple[str, ...], **more: object) -> Experiment:
-    """One of MODELS on a data set, as this laboratory trains it."""
+    """One of MODELS on a data set, as this laboratory trains it.
+
+    Without contrast normalisation, which hides some corruptions and spreads others over the image.
+    """
     source = datasets.source(dataset)
     return Experiment(
         dataset,
         normal,
         encoder=source.encoder,
-        contrast_normalisation=source.contrast_normalisation,
+        contrast_normalisation=False,
         most_images=MOST_TRAINED_ON if source.slow else None,
         **CHOICES[method],
         **more,

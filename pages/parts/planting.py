@@ -42,7 +42,7 @@ def _choose(subject: Subject) -> Experiment:
     with top[0]:
         label = choose("planted-class", f"Normal class of {dataset}", names, names[0])
     with top[1]:
-        mark = choose("mark", "Mark", list(ARTEFACTS), "planted stripe", _short)
+        mark = choose("mark", "Mark", list(ARTEFACTS), "planted tag", _short)
     with top[2]:
         seed = choose("planted-seed", "Seed", ("0", "1", "2"), "0")
     with bottom[0]:
