@@ -23,6 +23,9 @@ RANGES = {
     "reconstruction_weight": (0, 1_000, False),
     "pollution": (0, 0.5, False),
     "labelled": (0, 0.5, False),
+    "width": (0, 1_000, True),
+    "most_images": (2, 10_000_000, False),
+    "artefact_share": (0, 1, True),
 }
 
 CHOICES = {"decay": ("step", "cosine"), "precision": ("float32", "bfloat16")}
@@ -101,6 +104,11 @@ class Experiment:
     labelled: float = 0.0  # share of labelled anomalies among all training images
     anomaly_classes: tuple[str, ...] = ()  # where labelled anomalies come from; empty: all others
     outlier_exposure: str | None = None  # a data set whose training images are labelled anomalous
+    width: float | None = None  # of a kernel of a shallow detector; None: the training data decide
+    principal_components: bool = True  # before those shallow methods that begin with them
+    most_images: int | None = None  # of the training images, drawn by the seed; None: all
+    artefact: str | None = None  # a mark planted in training images that count as normal
+    artefact_share: float = 0.1  # of these images
 
     def __post_init__(self) -> None:
         for name in ("normal_classes", "anomaly_classes"):
@@ -109,6 +117,8 @@ class Experiment:
             raise ValueError("Choose at least one normal class.")
         for name, (least, most, open_below) in RANGES.items():
             value = getattr(self, name)
+            if value is None and getattr(type(self), name) is None:
+                continue
             if not least <= value <= most or (open_below and value == least):
                 bracket = "(" if open_below else "["
                 raise ValueError(
@@ -157,7 +167,14 @@ class Experiment:
     @property
     def title(self) -> str:
         """One line for menus and headings."""
-        return f"{self.dataset}, normal: {' + '.join(self.normal_classes)}, {self.method}"
+        text = f"{self.dataset}, normal: {' + '.join(self.normal_classes)}, {self.method}"
+        if self.width is not None:
+            text += f", width {self.width:.4g}"
+        if self.most_images is not None:
+            text += f", {self.most_images:,} images"
+        if self.artefact is not None:
+            text += f", {self.artefact} on {self.artefact_share:.0%}"
+        return text
 
     def to_dict(self) -> dict:
         return dataclasses.asdict(self)

@@ -30,6 +30,10 @@ LANES = {
     "scale": "map",
     "judge": "map",
     "localise": "map",
+    "clever_hans": "map",
+    "strategies": "map",
+    "find_mark": "map",
+    "remove_mark": "map",
 }  # every other kind of work is quick
 START_TIMEOUT = 60  # seconds
 POLL = 0.5  # seconds between two looks for a free worker

@@ -118,6 +118,17 @@ def expose(task: OneClassTask, outliers: ImageSet, *, seed: int = 0) -> OneClass
     )
 
 
+def draw(task: OneClassTask, most: int, *, seed: int = 0) -> OneClassTask:
+    """The same task with at most so many training images."""
+    order = np.random.default_rng(seed).permutation(len(task.train_images))
+    rows = np.sort(order[:most])
+    return task._replace(
+        train_images=task.train_images[rows],
+        semi_labels=task.semi_labels[rows],
+        train_indices=task.train_indices[rows],
+    )
+
+
 def reshape(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """uint8 (N, C, H, W) to (N, *shape): grey or colour, bilinearly resized."""
     if images.shape[1:] == shape:

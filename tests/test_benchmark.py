@@ -13,6 +13,7 @@ import pytest
 from deepsvdd_core import benchmark, jobs, products
 from deepsvdd_core.benchmark import Cell, cells, class_groups, read, row_of, run, summary
 from deepsvdd_core.benchmark.__main__ import further, numbers
+from deepsvdd_core.corruptions import MNIST_C
 from deepsvdd_core.datasets import DATASETS
 from tests.server import ROOT
 
@@ -82,6 +83,16 @@ def test_a_scenario_stands_for_its_choices():
     experiment = Cell("deep-sad", "mnist", "3", 0, "live", point).experiment
     assert (experiment.pollution, experiment.labelled) == (0.1, 0.05)
     assert len(experiment.anomaly_classes) == 1 and experiment.anomaly_classes != ("3",)
+
+
+def test_published_values_of_mnist_c_name_its_corruptions():
+    for method in ("kde", "one-class", "reconstruction"):
+        found = benchmark.published_mnist_c(method)
+        assert set(found["auroc"]) == set(MNIST_C)
+        assert len(found["clever hans score"]) == 3
+        assert set(found["clever hans score"]) < set(MNIST_C)
+    assert benchmark.published_mnist_c("kde")["auroc"]["zigzag"] == 84.0
+    assert not any(benchmark.published_mnist_c("knn").values())
 
 
 def test_published_values_name_methods_and_classes_that_exist():

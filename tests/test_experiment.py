@@ -35,6 +35,11 @@ OTHER = {
     "labelled": 0.05,
     "anomaly_classes": ("3",),
     "outlier_exposure": "d",
+    "width": 2.0,
+    "principal_components": False,
+    "most_images": 10,
+    "artefact": "planted tag",
+    "artefact_share": 0.2,
 }
 
 
@@ -58,6 +63,13 @@ def test_the_name_of_a_method_and_its_choices_belong_together(method):
 def test_it_survives_a_trip_through_json():
     experiment = Experiment(**OTHER)
     assert Experiment.from_dict(json.loads(json.dumps(experiment.to_dict()))) == experiment
+
+
+def test_the_title_says_what_was_planted_and_set_by_hand():
+    planted = Experiment("a", ("1",), artefact="planted tag", artefact_share=0.25)
+    assert planted.title == "a, normal: 1, one-class, planted tag on 25%"
+    replay = Experiment("a", ("1",), **catalogue.choices("kde"), width=2**2.5, most_images=10_000)
+    assert replay.title == "a, normal: 1, kde, width 5.657, 10,000 images"
 
 
 def test_an_unknown_choice_is_refused():
@@ -86,6 +98,10 @@ def test_an_unknown_choice_is_refused():
         {"pollution": 0.6},
         {"labelled": -0.1},
         {"anomaly_classes": ("1",)},
+        {"width": 0.0},
+        {"most_images": 1},
+        {"artefact_share": 0.0},
+        {"artefact_share": 1.1},
     ],
 )
 def test_an_impossible_choice_gets_one_sentence(choice):

@@ -14,7 +14,7 @@ from deepsvdd_core import evaluation, jobs, library, products, selection
 from deepsvdd_core.experiment import Experiment
 from tests.server import ROOT
 
-PAGES = ("start", "train", "explore", "explain", "compare", "models")
+PAGES = ("start", "train", "explore", "explain", "hans", "compare", "models")
 TINY = {"pretrain_epochs": 0, "epochs": 1}
 
 
@@ -348,6 +348,85 @@ def test_an_autoencoder_is_explained_by_what_applies_to_it():
     app = visit("explain", model=model, data="mnist-sample", methods="LRP-eps")
     assert maps(app) == ["Residual", "Integrated Gradients", "Grad-CAM"]
     assert "no hypersphere, so there is no exact map" in texts(app)
+
+
+def hans(model: str, *steps: str, **link: str) -> AppTest:
+    """The laboratory with some steps open."""
+    opened = {f"step-{name}": "true" for name in steps}
+    return visit("hans", model=model, **{"data": "mnist-sample", **opened, **link})
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return settle(next(b for b in app.button if b.label == label).click().run())
+
+
+def test_nothing_of_the_laboratory_runs_before_a_step_is_opened():
+    model = trained()
+    visit("explore", model=model, data="mnist-sample")
+    before = len(jobs.engine().jobs)
+    app = hans(model)
+    assert len(app.expander) == 6 and not app.dataframe
+    assert len(jobs.engine().jobs) == before
+
+
+def test_the_table_stands_beside_the_thesis_where_all_digits_are_normal():
+    app = hans(trained(), "table", spoilt="50")
+    assert len(app.dataframe[0].value) == 15
+    assert "none stand here" in texts(app)
+    press(press(app, "Train it"), "Show its table")
+    table = app.dataframe[0].value.set_index("Corruption")
+    assert table.loc["zigzag", "Thesis Clever Hans"] == 31.4
+    found = table["AUROC %"] - table["Thesis AUROC"]
+    assert np.allclose(table["Thesis AUROC difference"], found)
+    assert f"{int((found.abs() <= 5).sum())} of 15 AUROCs lie within 5 points" in texts(app)
+
+
+def test_strategies_of_a_class_are_counted_and_shown():
+    app = hans(trained(), "ways", **{"class": "3", "maps": "50"})
+    assert re.search(r"\*\*\d strateg(y|ies)\*\* among 50 images", texts(app))
+    assert len(app.get("plotly_chart")) == 1 and app.get("bidi_component")
+
+
+def test_a_mark_is_planted_found_and_removed():
+    app = hans(trained(), "remove")
+    assert "No model has a planted mark yet" in texts(app)
+    app = press(hans(trained(), "plant", looked="400"), "Plant and train")
+    shown = metrics(app)
+    assert shown["Strategies"] == "2" and float(shown["Adjusted Rand index"]) >= 0.9
+    assert "planted tag on 10" in texts(app)
+    app = hans(trained(), "remove", means="masked")
+    shown = metrics(app)
+    assert float(shown["Mark taken away"]) < float(shown["Median score with the mark"])
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_a_guess_in_the_link_is_scored_and_a_damaged_one_gets_a_sentence():
+    model = trained()
+    drawn = selection.packed(np.arange(784) < 392)
+    link_to = {"image": "7", "spoil": "stripe"}
+    app = hans(model, "guess", **link_to, guess=f"7-stripe:{drawn}")
+    assert "Your guess covers" in texts(app) and "overlaps the true place" in texts(app)
+    assert "guess in this link is damaged" in texts(
+        hans(model, "guess", **link_to, guess="7-stripe:x")
+    )
+    assert "draw over it in white" in texts(hans(model, "guess", **link_to, guess="8-stripe:x"))
+
+
+def test_an_ensemble_stands_beside_its_members():
+    app = hans(trained(), "remedy", **{"remedy-class": "0", "remedy-count": "50"})
+    assert "needs all three models" in texts(app)
+    for label in ("KDE on pixels, width 2^2.5", "Deep SVDD", "Autoencoder"):
+        app = press(app, f"Train {label}")
+    table = app.dataframe[0].value
+    assert len(table) == 16 and len(table.columns) == 9
+    assert table["Ensemble AUROC"].between(0, 100).all()
+
+
+def test_the_laboratory_says_what_it_cannot_do():
+    model = trained(detector="shallow", estimator="isolation-forest")
+    assert "There is no explanation for isolation-forest" in hans(model, "table").error[0].value
+    app = hans(trained(), "table", data="fashion-mnist-sample")
+    assert "There is no class 0" in app.error[0].value
 
 
 def test_compare_measures_a_missing_cell_and_keeps_it():

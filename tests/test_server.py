@@ -16,6 +16,7 @@ MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
 PAGES = {"": "Deep SVDD Explorer"} | {
     name: name.capitalize() for name in ("train", "explore", "explain", "compare", "models")
 }
+PAGES["hans"] = "Clever Hans"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -28,7 +29,7 @@ def test_a_page_opened_first_by_its_own_link_is_complete(page, tmp_path):
     assert elements(messages, "heading")[0].body == PAGES[page]
     navigation = next(m.navigation for m in messages if m.WhichOneof("type") == "navigation")
     titles = [listed.page_name for listed in navigation.app_pages]
-    assert titles == ["Start", "Train", "Explore", "Explain", "Compare", "Models"]
+    assert titles == ["Start", "Train", "Explore", "Explain", "Clever Hans", "Compare", "Models"]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from deepsvdd_core.datasets import DataSet, ImageSet
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.tasks import (
     SCENARIOS,
+    draw,
     expose,
     one_vs_rest,
     reshape,
@@ -138,3 +139,13 @@ def test_scenarios_draw_classes_by_seed_and_make_experiments(name):
 
 def test_no_class_means_no_labels():
     assert scenario("classes", 0, ("a", "b"), Experiment("d", ("a",)))["labelled"] == 0
+
+
+def test_fewer_images_are_drawn_by_the_seed():
+    task = one_vs_rest(many(), ("a", "b"))
+    few = draw(task, 30, seed=1)
+    assert len(few.train_images) == len(few.semi_labels) == 30
+    assert set(few.train_indices) < set(task.train_indices)
+    assert np.array_equal(few.train_images, many().train.images[few.train_indices])
+    assert not np.array_equal(few.train_indices, draw(task, 30, seed=2).train_indices)
+    assert np.array_equal(draw(task, 10**6).train_indices, task.train_indices)

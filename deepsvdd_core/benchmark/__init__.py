@@ -6,11 +6,21 @@ import time
 from pathlib import Path
 
 from deepsvdd_core import jobs, products
-from deepsvdd_core.benchmark.cells import PUBLISHED, RESULTS, Cell, cells, class_groups, published
+from deepsvdd_core.benchmark.cells import (
+    PUBLISHED,
+    PUBLISHED_MNIST_C,
+    RESULTS,
+    Cell,
+    cells,
+    class_groups,
+    published,
+    published_mnist_c,
+)
 from deepsvdd_core.benchmark.tables import append, curve, markdown, normal, read, row_of, summary
 
 __all__ = [
     "PUBLISHED",
+    "PUBLISHED_MNIST_C",
     "RESULTS",
     "Cell",
     "append",
@@ -20,6 +30,7 @@ __all__ = [
     "markdown",
     "normal",
     "published",
+    "published_mnist_c",
     "read",
     "row_of",
     "run",

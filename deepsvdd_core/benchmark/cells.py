@@ -15,6 +15,7 @@ from deepsvdd_core.tasks import scenario
 
 RESULTS = Path(__file__).parents[2] / "assets" / "results"
 PUBLISHED = RESULTS / "published.csv"
+PUBLISHED_MNIST_C = RESULTS / "published_mnist_c.csv"
 SAME_CLASSES = {"cifar10-jpeg": "cifar10"}  # a JPEG copy as an image folder: nearly the same images
 
 
@@ -116,3 +117,16 @@ def _published() -> dict[tuple[str, str, str], tuple[float | None, float | None]
             )
             for row in csv.DictReader(file)
         }
+
+
+def published_mnist_c(method: str) -> dict[str, dict[str, float]]:
+    """Published values of a method on MNIST-C, all ten digits normal.
+
+    "auroc" and "clever hans score", each by corruption, in percent; empty where there are none.
+    """
+    found: dict[str, dict[str, float]] = {"auroc": {}, "clever hans score": {}}
+    with PUBLISHED_MNIST_C.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["method"] == method:
+                found[row["quantity"]][row["corruption"]] = float(row["value"])
+    return found

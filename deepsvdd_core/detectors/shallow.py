@@ -13,7 +13,12 @@ from deepsvdd_core import library
 from deepsvdd_core.backbones import BACKBONES, Backbone
 from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
 from deepsvdd_core.detectors.deep import DeepDetector
-from deepsvdd_core.estimators import ESTIMATORS, OneClassEstimator, OracleSupportVectors
+from deepsvdd_core.estimators import (
+    ESTIMATORS,
+    OfOneWidth,
+    OneClassEstimator,
+    OracleSupportVectors,
+)
 from deepsvdd_core.evaluation import auroc, upper_quantile
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.progress import OnStep, nothing
@@ -22,6 +27,20 @@ from deepsvdd_core.training import EpochReport
 
 CHUNK = 1_000  # images scored between two chances to cancel
 INSIDE = "deep."  # prefix of the parts of the network that makes the codes
+
+
+def _set_by_hand(experiment: Experiment) -> dict[str, float | None]:
+    """What the experiment says instead of the estimator's own way to choose."""
+    values: dict[str, float | None] = {}
+    if not experiment.principal_components:
+        values["components"] = None
+    if experiment.width is not None:
+        if not issubclass(ESTIMATORS[experiment.estimator], OfOneWidth):
+            raise ValueError(
+                f"{experiment.estimator} has no kernel width; leave the width out or choose kde."
+            )
+        values["width"] = experiment.width
+    return values
 
 
 class ShallowDetector(Detector):
@@ -36,7 +55,7 @@ class ShallowDetector(Detector):
         self.experiment = experiment
         kind = look_up(ESTIMATORS, experiment.estimator, "estimator")
         self.estimator: OneClassEstimator = kind(
-            contamination=experiment.nu, random_state=experiment.seed
+            contamination=experiment.nu, random_state=experiment.seed, **_set_by_hand(experiment)
         )
         self.deep: DeepDetector | None = None
         self.backbone: Backbone | None = None

@@ -62,3 +62,22 @@ def clever_hans(detection: float, explanation: float) -> float:
     anomalous. Show `random_cosine` with it.
     """
     return detection - explanation
+
+
+def strongest(maps: np.ndarray, share: float = 0.5) -> np.ndarray:
+    """(N, H, W) bool: the fewest pixels that hold this share of a map's positive relevance."""
+    positive = np.maximum(maps, 0).reshape(len(maps), -1).astype(np.float64)
+    order = np.argsort(-positive, axis=1, kind="stable")
+    ordered = np.take_along_axis(positive, order, axis=1)
+    before = np.cumsum(ordered, axis=1) - ordered
+    needed = (before < share * positive.sum(axis=1, keepdims=True)) & (ordered > 0)
+    result = np.zeros(positive.shape, bool)
+    np.put_along_axis(result, order, needed, axis=1)
+    return result.reshape(maps.shape)
+
+
+def overlap(masks: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(N,): intersection over union of masks (N, H, W); 0 where both are empty."""
+    both = (masks & others).sum(axis=(1, 2))
+    either = (masks | others).sum(axis=(1, 2))
+    return both / np.maximum(either, 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deepsvdd_core.pipeline import asking, explaining, taking
+from deepsvdd_core.pipeline import asking, explaining, hans, taking
 from deepsvdd_core.pipeline.asking import Subject
 from deepsvdd_core.pipeline.running import Arrays, Report, dataset_of, measure, run, task_of, train
 from deepsvdd_core.progress import OnStep
@@ -68,6 +68,11 @@ WORK: dict[str, Callable[..., Arrays]] = {
     "judge": about(explaining.judge),
     "spoil": about(explaining.spoil),
     "localise": about(explaining.localise),
+    "clever_hans": about(hans.clever_hans),
+    "strategies": about(hans.strategies),
+    "find_mark": about(hans.find_mark),
+    "remove_mark": about(hans.remove_mark),
+    "guess": about(hans.guess),
     "bundle": about(taking.bundle),
     "report": about(taking.report),
 }

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from deepsvdd_core import datasets, detectors
+from deepsvdd_core.corruptions import Planted, plant
 from deepsvdd_core.datasets import DataSet
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.evaluation import (
@@ -25,7 +26,7 @@ from deepsvdd_core.evaluation import (
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.projections import frames
-from deepsvdd_core.tasks import OneClassTask, expose, one_vs_rest
+from deepsvdd_core.tasks import ANOMALOUS, OneClassTask, draw, expose, one_vs_rest
 from deepsvdd_core.training import SOUND
 
 Arrays = dict[str, np.ndarray]
@@ -50,6 +51,26 @@ def dataset_of(name: str, report: Report = lambda values: None) -> DataSet:
 
 def task_of(experiment: Experiment, report: Report = lambda values: None) -> OneClassTask:
     """The one-class problem an experiment describes, drawn by its seed."""
+    task = clean_task_of(experiment, report)
+    if experiment.artefact is None:
+        return task
+    images = task.train_images.copy()
+    images[task.semi_labels != ANOMALOUS] = planted(task, experiment).images
+    return task._replace(train_images=images)
+
+
+def planted(task: OneClassTask, experiment: Experiment) -> Planted:
+    """The training images of a clean task that count as normal, some with the mark.
+
+    Raises:
+        ValueError: there is no such mark.
+    """
+    normal = task.train_images[task.semi_labels != ANOMALOUS]
+    return plant(normal, experiment.artefact, share=experiment.artefact_share, seed=experiment.seed)
+
+
+def clean_task_of(experiment: Experiment, report: Report = lambda values: None) -> OneClassTask:
+    """The same without a planted mark."""
     leave_out = experiment.leave_out and dataset_of(experiment.leave_out, report).test
     task = one_vs_rest(
         dataset_of(experiment.dataset, report),
@@ -63,6 +84,8 @@ def task_of(experiment: Experiment, report: Report = lambda values: None) -> One
     if experiment.outlier_exposure:
         outliers = dataset_of(experiment.outlier_exposure, report).train
         task = expose(task, outliers, seed=experiment.seed)
+    if experiment.most_images is not None:
+        task = draw(task, experiment.most_images, seed=experiment.seed)
     return task
 
 

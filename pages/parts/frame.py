@@ -8,6 +8,7 @@ START = "pages/start.py"
 TRAIN = "pages/train.py"
 EXPLORE = "pages/explore.py"
 EXPLAIN = "pages/explain.py"
+HANS = "pages/hans.py"
 COMPARE = "pages/compare.py"
 MODELS = "pages/models.py"
 NO_BAR = {"displaylogo": False}  # of Plotly charts
@@ -20,6 +21,7 @@ def listed() -> list[st.Page]:
         st.Page(TRAIN, title="Train", icon=":material/model_training:"),
         st.Page(EXPLORE, title="Explore", icon=":material/blur_circular:"),
         st.Page(EXPLAIN, title="Explain", icon=":material/search_insights:"),
+        st.Page(HANS, title="Clever Hans", icon=":material/psychology_alt:"),
         st.Page(COMPARE, title="Compare", icon=":material/leaderboard:"),
         st.Page(MODELS, title="Models", icon=":material/inventory_2:"),
     ]

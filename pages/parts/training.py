@@ -210,7 +210,7 @@ def _show(job_id: str) -> None:
     was_active = job.is_active
     st.subheader(frame.plain(job.title))
     if was_active:
-        st.progress(_fraction(job), text=_stage(engine, job))
+        st.progress(fraction(job), text=stage(engine, job))
         if st.button("Cancel", icon=":material/stop:"):
             engine.cancel(job)
             st.rerun()
@@ -223,7 +223,7 @@ def _show(job_id: str) -> None:
         st.rerun()
 
 
-def _fraction(job: jobs.Job) -> float:
+def fraction(job: jobs.Job) -> float:
     """Epochs done of all epochs; while data are being read, the share of these."""
     if not job.epochs:
         return float(job.reports[-1].get("fraction", 0)) if job.reports else 0.0
@@ -234,7 +234,8 @@ def _fraction(job: jobs.Job) -> float:
     return min(1.0, (before + last["epoch"]) / total)
 
 
-def _stage(engine: jobs.Engine, job: jobs.Job) -> str:
+def stage(engine: jobs.Engine, job: jobs.Job) -> str:
+    """What a training is doing now, in words."""
     if engine.state != "ready":
         return "Starting the engine, a few seconds once …"
     if job.state == "queued":
