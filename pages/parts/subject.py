@@ -73,9 +73,9 @@ def choose(
     linked = st.query_params.get(name)
     if linked is not None and linked not in options:
         st.warning(f"There is no {label.lower()} “{plain(linked)}” here; this is another one.")
-    if st.session_state.get(key) not in options:
-        wanted = (linked, st.session_state.get(f"last-{name}"), default)
-        st.session_state[key] = next(value for value in wanted if value in options)
+    known = (st.session_state.get(key), linked, st.session_state.get(f"last-{name}"), default)
+    # Also when it is known: a widget of this key on another page is not this widget.
+    st.session_state[key] = next(value for value in known if value in options)
     titles = _distinct({option: title(option) for option in options})
     value = widget(label, options, format_func=titles.__getitem__, key=key, **about)
     st.session_state[f"last-{name}"] = value

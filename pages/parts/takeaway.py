@@ -60,7 +60,8 @@ def _offer(kind: str, label: str, file_name: str, asked: dict) -> None:
         return
     wanted = st.session_state.get(f"wanted-{kind}") == stored
     if wanted:
-        waiting.result(kind, label, **asked)
+        if waiting.result(kind, label, **asked) is not None:
+            st.rerun(scope="fragment")  # it came while this run was waiting
     elif st.button(label, icon=":material/inventory_2:", key=f"make-{kind}"):
         st.session_state[f"wanted-{kind}"] = stored
         jobs.engine().submit(kind, asked)
