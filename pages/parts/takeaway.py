@@ -61,7 +61,7 @@ def _offer(kind: str, label: str, file_name: str, asked: dict) -> None:
     wanted = st.session_state.get(f"wanted-{kind}") == stored
     if wanted:
         if waiting.result(kind, label, **asked) is not None:
-            st.rerun(scope="fragment")  # it came while this run was waiting
+            st.rerun()  # it came while this run was waiting
     elif st.button(label, icon=":material/inventory_2:", key=f"make-{kind}"):
         st.session_state[f"wanted-{kind}"] = stored
         jobs.engine().submit(kind, asked)
