@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import json
 import os
@@ -199,12 +201,17 @@ def _parse_header(path: Path, text: str) -> dict:
 def _header_or_none(path: Path) -> dict | None:
     """The header alone, or None for a file that is not a model: lists skip it."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        return (
-            _parse_header(path, metadata.get("header", ""))
-            if metadata.get("format") == FORMAT
-            else None
-        )
+        state = path.stat()
+        return copy.deepcopy(_header(path, state.st_mtime_ns, state.st_size))
     except (SafetensorError, OSError, ValueError):
         return None
+
+
+@functools.lru_cache(maxsize=512)
+def _header(path: Path, changed: int, size: int) -> dict | None:
+    """Read once as long as the file does not change; pages list all models on every run."""
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+    if metadata.get("format") != FORMAT:
+        return None
+    return _parse_header(path, metadata.get("header", ""))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from deepsvdd_core import evaluation, figures
+from deepsvdd_core import evaluation, figures, products
 from pages.parts import link
 from pages.parts.components import component
 from pages.parts.subject import Subject, choose
@@ -110,6 +110,14 @@ def bin_edges(scores: np.ndarray, threshold: float) -> np.ndarray:
     return low + ((high - low) or 1.0) * np.square(np.linspace(0, 1, BINS + 1))
 
 
+@st.cache_data(max_entries=64, show_spinner=False)
+def _of_ranking(
+    name: str, _scores: np.ndarray, _truth: np.ndarray
+) -> tuple[float | None, float | None]:
+    """AUROC and average precision, which no threshold changes; name: of the scores' product."""
+    return evaluation.auroc(_scores, _truth), evaluation.average_precision(_scores, _truth)
+
+
 def counts(subject: Subject, threshold: float, columns: int = 6) -> None:
     """What the threshold does to the images shown, where it is known which are anomalous."""
     outside = int((subject.scores > threshold).sum())
@@ -117,11 +125,12 @@ def counts(subject: Subject, threshold: float, columns: int = 6) -> None:
         st.info("This data set does not have the model's normal class, so nothing is anomalous.")
         st.metric("Above the threshold", f"{outside:,} of {len(subject.scores):,}")
         return
-    found = evaluation.evaluate(subject.scores, subject.is_anomaly, threshold)
-    table = found.confusion
+    table = evaluation.confusion(subject.scores, subject.is_anomaly, threshold)
+    name = products.file_name("view", subject.parameters)
+    auroc, average_precision = _of_ranking(name, subject.scores, subject.is_anomaly)
     rows = [
-        ("AUROC", found.auroc, "", "Chance that an anomaly scores above a normal image."),
-        ("Average precision", found.average_precision, "", "Mean precision over all recalls."),
+        ("AUROC", auroc, "", "Chance that an anomaly scores above a normal image."),
+        ("Average precision", average_precision, "", "Mean precision over all recalls."),
         (
             "Anomalies found (recall)",
             table.recall,
