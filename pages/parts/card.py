@@ -10,8 +10,6 @@ from pages.parts import frame, state, waiting
 from pages.parts.frame import plain
 from pages.parts.subject import Subject
 
-WIDTH = 132  # pixels on the screen
-
 
 def show(subject: Subject, threshold: float) -> None:
     """The image that is looked at, or how to open one."""
@@ -28,9 +26,14 @@ def show(subject: Subject, threshold: float) -> None:
     left, right = st.columns(2)
     with left:
         picture = enlarged(subject.images[row])
-        st.image(picture, width=WIDTH, output_format="PNG", caption="image")
+        st.image(picture, width="stretch", output_format="PNG", caption="image")
     with right:
-        _heatmap(subject, row)
+        limit = _heatmap(subject, row)
+    if limit is not None:
+        st.caption(
+            f"Red pushes towards anomalous; full colour at ±{limit:.2g}, the same for all images "
+            "of the data set."
+        )
     _neighbours(subject, row)
     st.page_link(
         frame.EXPLAIN,
@@ -45,18 +48,18 @@ def show(subject: Subject, threshold: float) -> None:
     )
 
 
-def _heatmap(subject: Subject, row: int) -> None:
+def _heatmap(subject: Subject, row: int) -> float | None:
+    """The heatmap of an image; the relevance at the end of its colours, when it is there."""
     if not subject.view["explained"]:
         st.caption("There is no heatmap for this kind of model.")
-        return
+        return None
     found = waiting.result("heatmaps", "Heatmap", **subject.parameters, first=row, count=1)
-    if found is not None:
-        colours = figures.diverging(found["relevance"], float(found["limit"]))[0]
-        st.image(enlarged(colours), width=WIDTH, output_format="PNG", caption="relevance")
-        st.caption(
-            f"Red pushes towards anomalous; full colour at ±{float(found['limit']):.2g}, the same "
-            "for all images of the data set."
-        )
+    if found is None:
+        return None
+    limit = float(found["limit"])
+    colours = figures.diverging(found["relevance"], limit)[0]
+    st.image(enlarged(colours), width="stretch", output_format="PNG", caption="relevance")
+    return limit
 
 
 def _neighbours(subject: Subject, row: int) -> None:

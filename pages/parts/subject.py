@@ -15,7 +15,7 @@ from deepsvdd_core.sphere import Sphere
 from pages.parts import waiting
 from pages.parts.frame import plain
 
-SPLITS = {"test": "Test images", "all": "Test and training"}
+SPLITS = {"test": "Test images", "all": "With training"}
 
 
 class Subject(NamedTuple):

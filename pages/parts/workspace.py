@@ -13,8 +13,7 @@ from pages.parts.subject import Subject, choose
 @st.fragment
 def show(subject: Subject) -> None:
     """Everything that a threshold, a selection or a click changes; runs again by itself."""
-    left, middle, right = st.columns([5, 7, 5])
-    with left:
+    with st.container(horizontal=True, gap="medium"):  # wraps where there is little room
         kind = choose(
             "map",
             "Map",
@@ -24,9 +23,7 @@ def show(subject: Subject) -> None:
             widget=st.segmented_control,
             required=True,
         )
-    with middle:
         rule, limit = threshold.choose_rule(subject)
-    with right:
         second = versus.choose_second(subject)
     if second is not None:
         versus.show(subject, second, kind, limit, rule)
