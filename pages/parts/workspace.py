@@ -44,6 +44,8 @@ def show(subject: Subject) -> None:
 
 def _alone(subject: Subject, kind: str, limit: float) -> None:
     picture, about = st.columns([5, 2], gap="medium")
+    with st.container():  # filled first: what a moved threshold changes most
+        threshold.counts(subject, limit)
     with picture:
         drawn = st.container()
         threshold.histogram(subject, limit)
@@ -53,7 +55,6 @@ def _alone(subject: Subject, kind: str, limit: float) -> None:
         space.show(subject, kind, limit, newcomers=new)
     with about:
         card.show(subject, limit)
-    threshold.counts(subject, limit)
 
 
 def _newcomers(subject: Subject) -> Callable[[space.Place, str], list[dict]] | None:
