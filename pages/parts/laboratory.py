@@ -13,6 +13,7 @@ from pages.parts import card, training, waiting
 from pages.parts.subject import choose, fitting_datasets
 
 COUNTS = ("50", "100", "200", "400")
+WIDTH = 132  # pixels of a picture on the screen
 MOST_TRAINED_ON = 10_000  # images of a data set that is not a bundled sample
 MODELS = {
     "kde": "KDE on pixels, width 2^2.5",
@@ -113,7 +114,7 @@ def limit_of(maps: np.ndarray) -> float:
 def relevance(column: object, relevance: np.ndarray, limit: float, caption: str) -> None:
     """A relevance map (H, W) in a column, red for positive."""
     colours = figures.diverging(relevance[None], limit)[0]
-    column.image(card.enlarged(colours), width=card.WIDTH, output_format="PNG", caption=caption)
+    column.image(card.enlarged(colours), width=WIDTH, output_format="PNG", caption=caption)
 
 
 def scale(limit: float) -> None:
