@@ -137,4 +137,6 @@ def _compare(found: Arrays, guessed: np.ndarray) -> None:
 
 def _both(column: object, guessed: np.ndarray, other: np.ndarray, caption: str) -> None:
     colours = COLOURS[guessed + 2 * other].transpose(2, 0, 1)
-    column.image(card.enlarged(colours), width=laboratory.WIDTH, output_format="PNG", caption=caption)
+    column.image(
+        card.enlarged(colours), width=laboratory.WIDTH, output_format="PNG", caption=caption
+    )

@@ -129,7 +129,10 @@ def _example(subject: Subject, found: Arrays) -> None:
     limit = laboratory.limit_of(found["relevance"][place])
     columns = st.columns([1, 1, 1, 2])
     columns[0].image(
-        card.enlarged(found["spoilt"][place]), width=laboratory.WIDTH, output_format="PNG", caption=name
+        card.enlarged(found["spoilt"][place]),
+        width=laboratory.WIDTH,
+        output_format="PNG",
+        caption=name,
     )
     truth = np.round(255 * found["truth"][place]).astype(np.uint8)
     columns[1].image(
