@@ -11,6 +11,11 @@ ANOMALOUS = np.array([False, True, True])
 SCORES = np.array([0.1, 2.0, 3.0])
 
 
+def test_a_moved_threshold_moves_the_circle():
+    (circle,) = figures.radial_map(POINTS, ANOMALOUS, SCORES, radius=1.5).layout.shapes
+    assert (circle.x0, circle.y1) == (-1.5, 1.5)
+
+
 def test_the_hypersphere_is_a_circle_of_radius_one_with_equal_axes():
     figure = figures.radial_map(POINTS, ANOMALOUS, SCORES)
     (circle,) = figure.layout.shapes

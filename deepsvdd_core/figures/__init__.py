@@ -31,11 +31,15 @@ GROUPS = (("normal", NORMAL, False), ("anomalous", ANOMALOUS, True))
 
 
 def radial_map(
-    coordinates: np.ndarray, is_anomaly: np.ndarray | None, scores: np.ndarray
+    coordinates: np.ndarray,
+    is_anomaly: np.ndarray | None,
+    scores: np.ndarray,
+    radius: float = 1.0,
 ) -> go.Figure:
-    """The map (N, 2) in units of the radius, with the hypersphere as the unit circle."""
+    """The map (N, 2) in units of the trained radius; radius: of the circle the threshold draws."""
     figure = _points(coordinates, is_anomaly, scores)
-    figure.add_shape(type="circle", x0=-1, y0=-1, x1=1, y1=1, line={"color": SPHERE, "width": 2})
+    ends = {"x0": -radius, "y0": -radius, "x1": radius, "y1": radius}
+    figure.add_shape(type="circle", **ends, line={"color": SPHERE, "width": 2})
     figure.add_scatter(
         x=[None], y=[None], mode="lines", name="hypersphere", line={"color": SPHERE, "width": 2}
     )

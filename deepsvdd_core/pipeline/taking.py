@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from deepsvdd_core import evaluation, export, figures, library, products
@@ -55,7 +57,11 @@ def report(
     strangest = rows[np.argsort(-arrays["scores"][rows], kind="stable")][:MOST_PICTURES]
     truth = arrays["is_anomaly"].astype(bool) if "is_anomaly" in arrays else None
     points = products.read(products.find(coordinates))[tensor]
-    draw = {"radial": figures.radial_map, "sphere": figures.spherical_map}
+    draw = {"sphere": figures.spherical_map}
+    if projection == "radial":
+        sphere = subject.detector.sphere
+        radius = float((sphere.radii_at(threshold) / sphere.radii).mean())
+        draw["radial"] = partial(figures.radial_map, radius=radius)
     content = export.report(
         subject.model,
         _provenance(subject),

@@ -259,7 +259,8 @@ def _plain(subject: Subject, kind: str, place: Place, threshold: float, key: str
     """A Plotly chart where the component cannot run."""
     points = place.arrays[place.tensor]
     if kind == "radial":
-        figure = figures.radial_map(points, subject.is_anomaly, subject.scores)
+        radius = float((subject.sphere.radii_at(threshold) / subject.sphere.radii).mean())
+        figure = figures.radial_map(points, subject.is_anomaly, subject.scores, radius)
     else:
         figure = figures.planar_map(points[:, :2], subject.is_anomaly, subject.scores)
     event = st.plotly_chart(
