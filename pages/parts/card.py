@@ -15,7 +15,7 @@ def show(subject: Subject, threshold: float) -> None:
     """The image that is looked at, or how to open one."""
     row = state.focus(subject)
     if row is None:
-        st.info("Click a point on the map or an image below to open it here.")
+        st.info("Click a point on the map or one of the images to open it here.")
         return
     score = subject.scores[row]
     name = plain(subject.class_names[subject.labels[row]])
