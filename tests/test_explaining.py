@@ -6,6 +6,7 @@ import pytest
 from deepsvdd_core import datasets, library, tasks
 from deepsvdd_core.corruptions import CORRUPTIONS
 from deepsvdd_core.explainers import EXPLAINERS, LEDGERS, POSITIVE, supported
+from deepsvdd_core.explainers.gradients import integrated_gradients, occlusion
 from deepsvdd_core.pipeline import Subject, asking, explaining
 from deepsvdd_core.progress import nothing, silent
 
@@ -53,6 +54,25 @@ def test_sum_and_constants_are_the_score(subject, explainer):
     assert found["score"] == pytest.approx(subject.scores[3], rel=1e-5)
     total = found["relevance"].sum(dtype=np.float64) + found["constants"]
     assert total == pytest.approx(found["score"], rel=0.03)
+
+
+def test_what_compares_has_the_mean_of_normal_training_images(subject):
+    found = explaining.explain(subject, index=3, explainer="Integrated Gradients")
+    train = datasets.load(subject.dataset).train
+    normal = train.images[train.labels == 3]
+    expected = integrated_gradients(subject.detector, subject.shown.images[3:4], normal)[0]
+    assert np.array_equal(found["relevance"], expected)
+    grey = integrated_gradients(subject.detector, subject.shown.images[3:4])[0]
+    assert not np.array_equal(grey, expected)
+
+
+def test_without_normal_images_there_is_nothing_to_compare_with(subject):
+    name = "fashion-mnist-sample"
+    elsewhere = subject._replace(dataset=name, fingerprint=datasets.fingerprint(name))
+    assert asking.references_of(elsewhere) is None
+    found = explaining.explain(elsewhere, index=0, explainer="Occlusion")
+    expected = occlusion(subject.detector, elsewhere.shown.images[:1])[0]
+    assert np.array_equal(found["relevance"], expected)
 
 
 def test_an_explainer_without_an_account_has_no_constants(subject):

@@ -7,6 +7,7 @@ score units where it says so; positive = pushes towards anomalous.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from deepsvdd_core.explainers.lrp import Ledger, lrp_epsilon, lrp_gamma
 from deepsvdd_core.explainers.residual import rebuilds, residual, residual_ledger
 from deepsvdd_core.explainers.shallow import distance_ledger, distance_shares, measures_distance
 
-__all__ = ["EXPLAINERS", "LEDGERS", "POSITIVE", "Explainer", "Ledger", "supported"]
+__all__ = ["EXPLAINERS", "LEDGERS", "POSITIVE", "Explainer", "Ledger", "comparing", "supported"]
 
 Explainer = Callable[[Detector, np.ndarray], np.ndarray]
 
@@ -66,8 +67,26 @@ LEDGERS: dict[str, Callable[[Detector, np.ndarray], Ledger]] = {
     "Integrated Gradients": integrated_gradients_ledger,
 }
 
+# Explainers that compare an image with references.
+COMPARES = ("Integrated Gradients", "GradientShap", "Occlusion")
+
 # Explainers whose maps are never negative: they say where, not in which direction.
 POSITIVE = ("Residual", "FCDD", "Saliency", "Grad-CAM")
+
+
+def comparing(
+    name: str, references: np.ndarray | None
+) -> tuple[Explainer, Callable[[Detector, np.ndarray], Ledger] | None]:
+    """An explainer and its account, where there is one, that compare with these references.
+
+    references: normal images, uint8 (M, C, H, W); None: an image of one grey. Explainers that
+    compare with nothing leave them aside.
+    """
+    explainer, ledger = EXPLAINERS[name], LEDGERS.get(name)
+    if name not in COMPARES:
+        return explainer, ledger
+    known = partial(explainer, references=references)
+    return known, None if ledger is None else partial(ledger, references=references)
 
 
 def supported(detector: Detector) -> list[str]:

@@ -19,8 +19,8 @@ from deepsvdd_core.detectors import DeepDetector, Detector
 from deepsvdd_core.explainers import Explainer, Ledger
 from deepsvdd_core.training import SCORING_BATCH
 
-MOST_MISFIT = 0.03  # of what is explained; the sum of 50 steps of Integrated Gradients needs it
-MOST_PEAK = 1.0  # of what is explained, in one pixel
+MOST_MISFIT = 0.03  # of the score; the sum of 50 steps of Integrated Gradients needs it
+MOST_PEAK = 1.0  # of the score, in one pixel
 MOST_AREA = 0.8  # of the area a random order of pixels leaves; bad maps leave 0.85 and more
 MOST_LIKENESS = 0.5  # to the maps of random weights
 MOST_RESTORED = 0.5  # of the pixels of an image
@@ -29,8 +29,8 @@ MOST_RESTORED = 0.5  # of the pixels of an image
 class Verdict(NamedTuple):
     """What the tests found; None where a test does not apply.
 
-    misfit: worst share of the explained score that map and ledger miss. peak: largest |relevance|
-    of a pixel in units of the explained score. area, random_area: under the deletion curve of the
+    misfit: worst share of the score that map and ledger miss. peak: largest |relevance| of a pixel
+    in units of the score. area, random_area: under the deletion curve of the
     map and of a random order; lower is better. likeness: rank correlation with the maps of a
     network with random weights. badge: one sentence to show beside the maps. curves: the deletion
     curves of the map and of a random order, (S,) each. count: images that were judged.
@@ -48,14 +48,18 @@ class Verdict(NamedTuple):
 
 
 def misfit(maps: np.ndarray, ledger: Ledger, scores: np.ndarray) -> float:
-    """The largest |sum of map + ledger - score|, in units of what is explained."""
+    """The largest |sum of map + ledger - score|, in units of the score or of what is explained.
+
+    The larger of both: a score beyond a surface may be about 0, and so may be its rise above that
+    of a reference.
+    """
     total = maps.sum(axis=(1, 2), dtype=np.float64) + ledger.total
-    return float((np.abs(total - scores) / _size(ledger)).max())
+    return float((np.abs(total - scores) / _size(ledger, scores)).max())
 
 
-def peak(maps: np.ndarray, ledger: Ledger) -> float:
-    """The largest |relevance| of a pixel, in units of what is explained of its image."""
-    return float((np.abs(maps).max(axis=(1, 2)) / _size(ledger)).max())
+def peak(maps: np.ndarray, ledger: Ledger, scores: np.ndarray) -> float:
+    """The largest |relevance| of a pixel, in the units of the misfit."""
+    return float((np.abs(maps).max(axis=(1, 2)) / _size(ledger, scores)).max())
 
 
 def deletion_scores(
@@ -179,7 +183,7 @@ def judge(
         alike = likeness(maps, explainer(randomised(detector, training, seed=seed), images))
     found = (
         misfit(maps, account, scores) if account else None,
-        peak(maps, account) if account else None,
+        peak(maps, account, scores) if account else None,
         *areas,
         alike,
     )
@@ -212,8 +216,8 @@ def _faults(
     return faults
 
 
-def _size(ledger: Ledger) -> np.ndarray:
-    return np.maximum(np.abs(ledger.explained), 1e-12)
+def _size(ledger: Ledger, scores: np.ndarray) -> np.ndarray:
+    return np.maximum(np.maximum(np.abs(ledger.explained), np.abs(scores)), 1e-12)
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

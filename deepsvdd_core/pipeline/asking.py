@@ -13,7 +13,7 @@ from deepsvdd_core import detectors, library, products
 from deepsvdd_core.clustering import cluster_centers
 from deepsvdd_core.datasets import ImageSet
 from deepsvdd_core.detectors import Detector
-from deepsvdd_core.explainers import EXPLAINERS, supported
+from deepsvdd_core.explainers import Explainer, comparing, supported
 from deepsvdd_core.pipeline.running import Arrays, dataset_of
 from deepsvdd_core.progress import OnStep, Progress, nothing
 from deepsvdd_core.projections import (
@@ -30,6 +30,7 @@ from deepsvdd_core.tasks import anomaly_mask
 NEIGHBOURS = 5  # training images shown beside an image
 MOST_CLUSTERS = 10
 SCALED_BY = 200  # images that decide the colour scale of a data set's heatmaps
+MOST_REFERENCES = 500  # normal training images an explainer compares with
 PART = 20  # images explained between two chances to cancel
 
 _limits: dict[tuple[Subject, str], float] = {}
@@ -152,7 +153,7 @@ def place(
     at = PLACES[projection](embeddings, subject.embeddings, drawn, detector.sphere)
     result = {"scores": scores, "coordinates": at}
     if supported(detector):
-        result["relevance"] = EXPLAINERS[explainer_of(detector)](detector, pixels)
+        result["relevance"] = explains(subject)(detector, pixels)
         result["limit"] = np.float64(limit_of(subject))
     if detector.sphere is not None:
         result["nearest"] = nearest_sphere(embeddings, detector.sphere).astype(np.int32)
@@ -191,7 +192,7 @@ def heatmaps(subject: Subject, *, first: int, count: int) -> Arrays:
     """
     part = subject.shown.images[first : first + count]
     return {
-        "relevance": EXPLAINERS[explainer_of(subject.detector)](subject.detector, part),
+        "relevance": explains(subject)(subject.detector, part),
         "limit": np.float64(limit_of(subject)),
     }
 
@@ -205,6 +206,21 @@ def explainer_of(detector: Detector) -> str:
             "explain deep one-class models."
         )
     return names[0]
+
+
+def explains(subject: Subject, name: str | None = None) -> Explainer:
+    """An explainer, by default the detector's first; what compares has the right references."""
+    return comparing(name or explainer_of(subject.detector), references_of(subject))[0]
+
+
+@lru_cache(maxsize=8)
+def references_of(subject: Subject) -> np.ndarray | None:
+    """Normal training images to compare with, or None where the data set has no such class."""
+    train, normal = dataset_of(subject.dataset).train, subject.detector.experiment.normal_classes
+    if not set(normal) <= set(train.class_names):
+        return None
+    rows = np.flatnonzero(~anomaly_mask(train, normal))
+    return train.images[rows[:: -(-len(rows) // MOST_REFERENCES)]] if len(rows) else None
 
 
 def limit_of(subject: Subject) -> float:
@@ -224,10 +240,10 @@ def _limit(subject: Subject, explainer: str, on_step: OnStep) -> float:
     """The relevance that 1 of 1,000 pixels exceeds, on images spread over the data set."""
     detector, images = subject.detector, subject.shown.images
     few = images[:: max(1, len(images) // SCALED_BY)]
-    maps = []
+    explain, maps = explains(subject, explainer), []
     for start in range(0, len(few), PART):
         on_step()
-        maps.append(np.abs(EXPLAINERS[explainer](detector, few[start : start + PART])))
+        maps.append(np.abs(explain(detector, few[start : start + PART])))
     return float(np.quantile(np.concatenate(maps), 0.999))
 
 

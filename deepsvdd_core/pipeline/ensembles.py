@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepsvdd_core.detectors import Detector
-from deepsvdd_core.explainers import EXPLAINERS
-from deepsvdd_core.pipeline.asking import Subject, explainer_of
+from deepsvdd_core.pipeline.asking import Subject, explains
 from deepsvdd_core.pipeline.running import dataset_of
 from deepsvdd_core.tasks import anomaly_mask
 
@@ -34,7 +32,7 @@ def judge_of(subject: Subject, others: list[list[str]]) -> Judge:
         ValueError: the models have different normal classes, or one has no explanation.
     """
     models = [subject, *(subject._replace(model=name, digest=digest) for name, digest in others)]
-    members = [_member(model.detector) for model in models]
+    members = [_member(model) for model in models]
     if len(members) == 1:
         return members[0]
     normal = {frozenset(model.detector.experiment.normal_classes) for model in models}
@@ -66,8 +64,8 @@ def unit(maps: np.ndarray) -> np.ndarray:
     return maps / np.where(lengths > 0, lengths, 1)
 
 
-def _member(detector: Detector) -> Judge:
-    explainer = EXPLAINERS[explainer_of(detector)]
+def _member(subject: Subject) -> Judge:
+    detector, explainer = subject.detector, explains(subject)
     return Judge(detector.anomaly_score, lambda images: explainer(detector, images))
 
 

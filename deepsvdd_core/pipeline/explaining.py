@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from deepsvdd_core import honesty
 from deepsvdd_core.corruptions import CORRUPTIONS, Corruption
 from deepsvdd_core.datasets import ImageSet
 from deepsvdd_core.detectors import Detector
-from deepsvdd_core.explainers import EXPLAINERS, LEDGERS, POSITIVE, Explainer, supported
+from deepsvdd_core.explainers import POSITIVE, Explainer, Ledger, comparing, supported
 from deepsvdd_core.honesty.localisation import mean_pixel_auroc, pooled_pixel_auroc
-from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by
+from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by, references_of
 from deepsvdd_core.pipeline.running import Arrays, dataset_of
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.projections import PLACES, PROJECTIONS
@@ -48,19 +50,19 @@ def explain(subject: Subject, *, index: int, explainer: str) -> Arrays:
         ValueError: the explainer does not apply to this model.
     """
     detector, image = subject.detector, subject.shown.images[index : index + 1]
-    explains = _explainer(detector, explainer)
+    explains, ledger = _explainer(subject, explainer)
     found = {
         "relevance": explains(detector, image)[0],
         "score": np.float64(detector.anomaly_score(image)[0]),
     }
-    if explainer in LEDGERS:
-        found["constants"] = np.float64(LEDGERS[explainer](detector, image).total[0])
+    if ledger is not None:
+        found["constants"] = np.float64(ledger(detector, image).total[0])
     return found
 
 
 def scale(subject: Subject, *, explainer: str, on_step: OnStep) -> Arrays:
     """limit: the end of the colour scale of all maps of an explainer on a data set."""
-    _explainer(subject.detector, explainer)
+    _explainer(subject, explainer)
     return {"limit": np.float64(limit_by(subject, explainer, on_step))}
 
 
@@ -83,7 +85,7 @@ def judge(
         ValueError: the data set lacks the normal classes, or no image became stranger.
     """
     detector, dataset = subject.detector, dataset_of(subject.dataset)
-    explains = _explainer(detector, explainer)
+    explains, ledger = _explainer(subject, explainer)
     clean, training = _normal(dataset.test, detector), _normal(dataset.train, detector)
     clean, training = _spread(clean, JUDGED_ON), _spread(training, JUDGED_BY)
     spoilt, kinds = np.empty_like(clean), len(corruptions)
@@ -101,7 +103,7 @@ def judge(
             done += PART
         return np.concatenate(maps)
 
-    found = honesty.judge(detector, watched, spoilt, clean, training, ledger=LEDGERS.get(explainer))
+    found = honesty.judge(detector, watched, spoilt, clean, training, ledger=ledger)
     numbers = ("misfit", "peak", "area", "random_area", "likeness")
     values = {name: getattr(found, name) for name in numbers}
     return {
@@ -153,7 +155,7 @@ def spoil(
             embeddings, subject.embeddings, drawn, detector.sphere
         )
     if explainer is not None:
-        explains = _explainer(detector, explainer)
+        explains, _ = _explainer(subject, explainer)
         found["relevance"] = np.stack([explains(detector, clean), explains(detector, spoilt)], 1)
     return found
 
@@ -173,7 +175,7 @@ def localise(subject: Subject, *, explainer: str, progress: Progress, on_step: O
             "The images of this data set have no masks of their anomalies; put them into "
             "ground_truth/<class>/<name>_mask.png of an image folder."
         )
-    explains, maps = _explainer(detector, explainer), []
+    explains, maps = _explainer(subject, explainer)[0], []
     for start in range(0, len(test.images), PART):
         progress(f"Comparing {explainer} with the masks", start / len(test.images))
         on_step()
@@ -193,7 +195,11 @@ def _corruption(name: str) -> Corruption:
     return CORRUPTIONS[name]
 
 
-def _explainer(detector: Detector, name: str) -> Explainer:
+def _explainer(
+    subject: Subject, name: str
+) -> tuple[Explainer, Callable[[Detector, np.ndarray], Ledger] | None]:
+    """An explainer that compares with the right references, and its account."""
+    detector = subject.detector
     applies = supported(detector)
     if name not in applies:
         explainer_of(detector)
@@ -201,7 +207,7 @@ def _explainer(detector: Detector, name: str) -> Explainer:
             f"{name} does not apply to {detector.experiment.method}; choose from "
             f"{', '.join(applies)}."
         )
-    return EXPLAINERS[name]
+    return comparing(name, references_of(subject))
 
 
 def _normal(part: ImageSet, detector: Detector) -> np.ndarray:

@@ -10,10 +10,9 @@ from sklearn.metrics import adjusted_rand_score
 from deepsvdd_core import strategies as spectral
 from deepsvdd_core.corruptions import CORRUPTIONS, MNIST_C, Planted, difference
 from deepsvdd_core.evaluation import auroc
-from deepsvdd_core.explainers import EXPLAINERS
 from deepsvdd_core.honesty import localisation
 from deepsvdd_core.honesty.localisation import cosine, mass, overlap, random_cosine, strongest
-from deepsvdd_core.pipeline.asking import Subject, explainer_of
+from deepsvdd_core.pipeline.asking import Subject, explains
 from deepsvdd_core.pipeline.ensembles import judge_of
 from deepsvdd_core.pipeline.running import Arrays, clean_task_of, planted
 from deepsvdd_core.progress import OnStep, Progress
@@ -90,7 +89,7 @@ def strategies(
             f"{spectral.FEWEST}; choose another class or a larger data set."
         )
     rows = _drawn(members, count)
-    explainer = EXPLAINERS[explainer_of(detector)]
+    explainer = explains(subject)
     maps = _maps(lambda part: explainer(detector, part), shown.images[rows], progress, on_step)
     found = spectral.find(maps)
     typical = np.where(found.typical < 0, -1, rows[found.typical])
@@ -122,8 +121,7 @@ def find_mark(subject: Subject, *, count: int, progress: Progress, on_step: OnSt
             f"{int(is_planted.sum())} of {len(rows)} images carry the mark, so there is nothing to "
             "tell apart; plant another share or look at more images."
         )
-    detector = subject.detector
-    explainer = EXPLAINERS[explainer_of(detector)]
+    detector, explainer = subject.detector, explains(subject)
     maps = _maps(lambda part: explainer(detector, part), images, progress, on_step)
     found = spectral.find(maps)
     everywhere = np.broadcast_to(masks[is_planted].any(axis=0), masks.shape)
@@ -210,7 +208,7 @@ def guess(subject: Subject, *, index: int, corruption: str, drawn: str) -> Array
     guessed = unpacked(drawn, size).reshape(1, *images.shape[2:])
     if not guessed.any():
         raise ValueError("Nothing is drawn yet; draw where you think the model looks.")
-    relevance = EXPLAINERS[explainer_of(detector)](detector, images)
+    relevance = explains(subject)(detector, images)
     core, covered = strongest(relevance), mass(relevance, guessed)
     result = {
         "relevance": relevance[0],

@@ -8,8 +8,8 @@ import numpy as np
 
 from deepsvdd_core import evaluation, export, figures, library, products
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.explainers import EXPLAINERS, supported
-from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_of, view
+from deepsvdd_core.explainers import supported
+from deepsvdd_core.pipeline.asking import Subject, explains, limit_of, view
 from deepsvdd_core.pipeline.running import Arrays
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.selection import unpacked
@@ -108,7 +108,7 @@ def _explained(
     detector = subject.detector
     if not supported(detector):
         return None, None
-    explain = EXPLAINERS[explainer_of(detector)]
+    explain = explains(subject)
     maps = []
     for start in range(0, len(rows), PART):
         progress("Explaining the selected images", start / len(rows))
