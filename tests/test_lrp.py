@@ -142,9 +142,9 @@ def captum_epsilon(net, inputs, output):
     return LRP(net).attribute(inputs, target=output)
 
 
-def test_epsilon_agrees_with_captum(detector, digits):
-    inputs = inputs_of(detector, digits.test.images[::200])
-    layers, center = [], detector.objective.center
+def ordinary_net(detector) -> nn.Sequential:
+    """Layers of the usual kinds that compute z - c, with batch norm and centre in the biases."""
+    layers = []
     for layer in fold(detector.encoder):
         if isinstance(layer, Affine):
             count, width = layer.weight.shape[:2]
@@ -157,10 +157,16 @@ def test_epsilon_agrees_with_captum(detector, digits):
             layers.append(module)
         else:
             layers.append(copy.deepcopy(layer))
-    layers[-1].bias.data = layers[-1].bias.data - center  # the network computes z - c
-    net = nn.Sequential(*layers).eval()
+    layers[-1].bias.data = layers[-1].bias.data - detector.objective.center
+    return nn.Sequential(*layers).eval()
+
+
+def test_epsilon_agrees_with_captum(detector, digits):
+    inputs = inputs_of(detector, digits.test.images[::200])
+    net = ordinary_net(detector)
     distances = net(inputs).detach()
-    assert torch.allclose(distances, detector.encoder(inputs) - center, rtol=0, atol=1e-5)
+    expected = detector.encoder(inputs) - detector.objective.center
+    assert torch.allclose(distances, expected, rtol=0, atol=1e-5)
     # captum starts with an output d_k, we with its square.
     theirs = sum(
         captum_epsilon(net, inputs, k) * distances[:, k, None, None, None]
@@ -169,6 +175,29 @@ def test_epsilon_agrees_with_captum(detector, digits):
     ours, _, _ = propagate(fold(detector.encoder), inputs, head_of(detector), EPSILON)
     assert (ours - theirs).abs().max() <= 1e-5 * ours.abs().max()
     assert torch.equal(captum_epsilon(net, inputs, 0), captum_epsilon(net, inputs, 0))
+
+
+@pytest.mark.parametrize("rule", ["LRP-eps", "LRP-plus/flat"])
+def test_rules_agree_with_zennit(rule, detector, digits):
+    """Where zennit is installed: it starts with the squares of z - c, too."""
+    rules = pytest.importorskip("zennit.rules")
+    composites = pytest.importorskip("zennit.composites")
+    attribution = pytest.importorskip("zennit.attribution")
+    types = pytest.importorskip("zennit.types")
+    linear = [(types.Activation, rules.Pass()), (types.Linear, rules.Epsilon(epsilon=1e-9))]
+    if rule == "LRP-eps":
+        composite = composites.LayerMapComposite(linear)
+    else:
+        plus = (types.Convolution, rules.ZPlus(zero_params="bias"))
+        first = [(types.Convolution, rules.Flat())]
+        composite = composites.SpecialFirstLayerMapComposite([linear[0], plus, linear[1]], first)
+    inputs = inputs_of(detector, digits.test.images[::100])
+    with attribution.Gradient(
+        ordinary_net(detector), composite, attr_output=torch.square
+    ) as attributor:
+        _, theirs = attributor(inputs.clone().requires_grad_())
+    ours, _, _ = propagate(fold(detector.encoder), inputs, head_of(detector), RULES[rule])
+    assert (ours - theirs).abs().max() <= 1e-4 * ours.abs().max()
 
 
 @pytest.mark.parametrize("rule", RULES)
