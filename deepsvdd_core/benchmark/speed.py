@@ -6,7 +6,8 @@ Seconds per epoch of autoencoder and Deep SVDD training on both LeNets, beside
 - loader: the loop as it is usually written, a DataLoader with per-image transforms, float32.
 
 Images are random; their content does not matter here. All kinds take turns, medians are printed.
-The data-size sweep prints seconds and the memory a process reached.
+The data-size sweep prints seconds and the memory a process reached. At last, one whole training by
+the schedule live stands beside the usual loop's epochs for the schedule full.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.detectors import DeepDetector
+from deepsvdd_core.experiment import SCHEDULES, Experiment
 from deepsvdd_core.networks import ENCODERS, Preprocessing
 from deepsvdd_core.objectives import OBJECTIVES
 from deepsvdd_core.progress import nothing
+from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import batches, layer_products, minimise
 
 BATCH = 200  # of the thesis
@@ -189,8 +192,8 @@ def warm(name: str, kind: str) -> None:
     epochs_in_worker(name, kind, 1)
 
 
-def compare(name: str, kind: str, pool: ProcessPoolExecutor) -> None:
-    """Print one line: medians of all kinds, taken in turns, and their ratios."""
+def compare(name: str, kind: str, pool: ProcessPoolExecutor) -> float:
+    """Print one line: medians of all kinds, taken in turns, and their ratios; give the loader's."""
     threads = torch.get_num_threads()
     case = Case(name)
     loader = loader_epoch(case, kind)
@@ -213,6 +216,7 @@ def compare(name: str, kind: str, pool: ProcessPoolExecutor) -> None:
         f"{medians['loader']:.3f} | {medians['pair']:.3f} | {faster:.2f} |",
         flush=True,
     )
+    return medians["loader"]
 
 
 def size_in_worker(name: str, count: int) -> tuple[float, float, float]:
@@ -225,23 +229,46 @@ def size_in_worker(name: str, count: int) -> tuple[float, float, float]:
     return took, data / 2**20, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
+def live_training() -> float:
+    """Seconds of a whole training by the schedule live, with as many images as a digit has."""
+    torch.set_num_threads(1)
+    images = Case("MNIST").images
+    rows = np.arange(len(images))
+    train, test = (images, np.zeros(len(images), np.int64)), images.repeat(2, axis=0)[:10_000]
+    truth = np.arange(len(test)) % 10 > 0
+    task = OneClassTask(*train, test, truth, truth.astype(np.int64), rows)
+    detector = DeepDetector(Experiment("x", ("0",), **SCHEDULES["live"]))
+    return seconds(lambda: [*detector.fit(task), detector.anomaly_score(test)])
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print both tables and what they come to."""
     context = multiprocessing.get_context("spawn")
     print("Seconds per epoch, medians of interleaved rounds, batches of", end=" ")
     print(f"{BATCH}; ratios are medians of ratios.\n")
     print("| | bare, 1 thread | ours, 1 thread | ours / bare |", end=" ")
     print(f"loader, {torch.get_num_threads()} threads | ours, two workers, per model | faster |")
     print("|---|---:|---:|---:|---:|---:|---:|")
+    usual = {}
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         for name in CASES:
             for kind in ("SVDD", "AE"):
-                compare(name, kind, pool)
+                usual[name, kind] = compare(name, kind, pool)
     print("\n| MNIST SVDD, images | s per epoch | data MiB | process MiB |\n|---|---:|---:|---:|")
     for count in (1_500, 3_000, 6_000, 12_000, 24_000, 48_000):
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             took, data, reached = pool.submit(size_in_worker, "MNIST", count).result()
         print(f"| {count:,} | {took:.3f} | {data:.0f} | {reached:.0f} |", flush=True)
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        live = statistics.median(pool.submit(live_training).result() for _ in range(3))
+    full = SCHEDULES["full"]
+    whole = full["pretrain_epochs"] * usual["MNIST", "AE"] + full["epochs"] * usual["MNIST", "SVDD"]
+    print(
+        f"\nA digit of MNIST: live {live:.1f} s on one thread; by the loader's epochs for the",
+        end=" ",
+    )
+    threads = torch.get_num_threads()
+    print(f"schedule full {whole:.0f} s on {threads}: {whole / live:.0f} times as long.")
 
 
 if __name__ == "__main__":
