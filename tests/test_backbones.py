@@ -17,7 +17,8 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32), dtype=np.uint
 def test_features_are_those_of_the_trained_network(network):
     features = network(IMAGES)
     assert features.shape == (6, 1280) and features.dtype == np.float32
-    assert np.isfinite(features).all() and features.std(axis=0).mean() > 0.01
+    assert np.isfinite(features).all() and features.std(axis=0).mean() > 0.001
+    assert np.allclose(np.linalg.norm(features, axis=1), 1)
     assert not any(module.training for module in network.network.modules())
 
 
@@ -28,6 +29,10 @@ def test_features_of_an_image_do_not_depend_on_the_others(network):
 def test_grey_images_count_as_colour(network):
     grey = IMAGES[:, :1]
     assert np.allclose(network(grey), network(np.repeat(grey, 3, axis=1)), rtol=1e-4, atol=1e-5)
+
+
+def test_zeros_have_no_length_to_lose():
+    assert backbones.of_unit_length(np.array([[3.0, 4.0], [0, 0]])).tolist() == [[0.6, 0.8], [0, 0]]
 
 
 def test_features_of_many_images_are_kept(network, monkeypatch):
