@@ -79,8 +79,11 @@ async def serve() -> None:
     ):
         print(cluster.scheduler_address, flush=True)
         warm = [  # kept, because a future that is dropped is cancelled
-            client.submit(worker.warm_up, lane, resources={lane: 1}, pure=False, priority=-1)
-            for lane in workers
+            client.submit(
+                step, resources={lane: 1}, key=f"warm_up-{n}-{place}", priority=-1 - place
+            )
+            for n, lane in enumerate(workers)
+            for place, step in enumerate(worker.WARM_UP[lane])
         ]
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         del warm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 from distributed import get_worker
@@ -20,27 +21,41 @@ class Refused(Exception):
     """The request cannot be met; the text says why in one sentence for the user."""
 
 
-def warm_up(lane: str) -> None:
-    """Import and compile what the lane's first request would otherwise wait for."""
-    import deepsvdd_core.pipeline  # noqa: F401
-    from deepsvdd_core import detectors, explainers
-    from deepsvdd_core.experiment import Experiment
+def warm_up_maps(projection: str, count: int) -> None:
+    """Compile what the first map of so many points would otherwise wait for."""
     from deepsvdd_core.projections import PROJECTIONS
     from deepsvdd_core.sphere import Sphere
 
-    if lane == "map":
-        points = np.random.default_rng(0).normal(size=(5000, 32)).astype(np.float32)
-        for count in (500, 5000):  # UMAP takes another path above 4,096 points
-            PROJECTIONS["umap"](points[:count])
-        origin = Sphere(np.zeros((1, 32), np.float32), np.ones(1), "squared")
-        PROJECTIONS["sphere"](points[:500], origin)
-        return
+    points = np.random.default_rng(0).normal(size=(count, 32)).astype(np.float32)
+    origin = Sphere(np.zeros((1, 32), np.float32), np.ones(1), "squared")
+    PROJECTIONS[projection](points, origin)
+
+
+def warm_up_models() -> None:
+    """Import what the first training or question to a model would otherwise wait for."""
+    import deepsvdd_core.pipeline  # noqa: F401
+    from deepsvdd_core import detectors, explainers
+    from deepsvdd_core.experiment import Experiment
+
     choices = Experiment("warm-up", ("0",), pretrain_epochs=1, epochs=1)
     detector = detectors.build(choices)
     zeros = np.zeros((2, *detector.encoder.input_shape), np.uint8)
     detector.anomaly_score(zeros)
     for name in explainers.supported(detector):
         explainers.EXPLAINERS[name](detector, zeros)
+
+
+# By lane; a request is done before the next step. UMAP takes another path above 4,096 points.
+WARM_UP = {
+    "quick": [warm_up_models],
+    "map": [
+        warm_up_models,
+        partial(warm_up_maps, "umap", 500),
+        partial(warm_up_maps, "umap", 5_000),
+        partial(warm_up_maps, "sphere", 500),
+    ],
+    "train": [warm_up_models],
+}
 
 
 def run(job: str, kind: str, parameters: dict) -> dict[str, np.ndarray]:
