@@ -152,9 +152,30 @@ def test_multi_center_measures_to_the_nearest_of_many_with_one_radius():
     objective.center = torch.tensor([[0.0, 0.0], [6.0, 8.0]])
     objective.radius = torch.zeros(2, dtype=torch.float64)
     assert torch.allclose(objective.anomaly_score(CODES), torch.tensor([25.0, 1, 0, 0]))
-    assert objective(CODES, UNLABELLED, NOTHING).item() == pytest.approx(26 / 4)
     objective.update_radius(CODES)
     assert objective.sphere.radii == pytest.approx([5, 5])
+
+
+def test_multi_center_trains_as_the_hybrid_objective():
+    several, one = (make(name, reconstruction_weight=0.5) for name in ("multi-center", "hybrid"))
+    for objective in (several, one):
+        objective.decoder = lambda codes: codes[:, :1, None, None]
+        objective.initialise(CODES)
+    losses = [float(objective(CODES, UNLABELLED, NOTHING)) for objective in (several, one)]
+    assert losses[0] == losses[1]
+
+
+def test_multi_center_finds_its_spheres_anew_when_it_settles():
+    objective = make("multi-center")
+    objective.initialise(torch.zeros(100, 2))
+    generator = torch.Generator().manual_seed(0)
+    places = torch.tensor([[5.0, 5.0], [-5.0, -5.0], [5.0, -5.0]])
+    codes = (torch.randn(3, 60, 2, generator=generator) * 0.1 + places[:, None]).reshape(-1, 2)
+    objective.settle(np.zeros(180), codes)
+    centers = objective.sphere.centers
+    apart = np.linalg.norm(places.numpy()[:, None] - centers, axis=2)
+    assert (apart.min(axis=1) < 0.2).all() and (apart.min(axis=0) < 0.5).all()
+    assert objective.sphere.radii.max() < 0.5 and len(set(objective.sphere.radii)) == 1
 
 
 @pytest.mark.parametrize("name", ["one-class", "soft-boundary", "deep-sad"])

@@ -13,12 +13,11 @@ from deepsvdd_core.objectives.classification import (
 )
 from deepsvdd_core.objectives.hypersphere import (
     DeepSAD,
-    MultiCenter,
     MultiSphere,
     OneClass,
     SoftBoundary,
 )
-from deepsvdd_core.objectives.reconstruction import Hybrid, Reconstruction
+from deepsvdd_core.objectives.reconstruction import Hybrid, MultiCenter, Reconstruction
 
 __all__ = ["OBJECTIVES", "Objective", "Sphere"]
 

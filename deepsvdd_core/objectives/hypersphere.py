@@ -182,31 +182,3 @@ class MultiSphere(SeveralSpheres):
     @property
     def threshold(self) -> float:
         return 0.0
-
-
-class MultiCenter(SeveralSpheres):
-    """Pull every code towards the nearest of many fixed centres; their spheres are equally large.
-
-    Equation 2.11 with a centre for each cluster of the finest partition FINCH finds among the
-    pre-trained codes.
-    """
-
-    most_centers = 200
-
-    def find_centers(self, codes: np.ndarray) -> np.ndarray:
-        """Of the finest partition."""
-        return cluster_centers(codes, most_clusters=self.most_centers, fewest_points=5, finest=True)
-
-    def anomaly_score(self, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
-        """(N,): squared distance to the nearest centre."""
-        return self.squared_distances(codes).amin(dim=1)
-
-    def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
-        return self.anomaly_score(codes).mean()
-
-    def update_radius(self, codes: Tensor) -> None:
-        self.radius.fill_(enclosing_radius(self.anomaly_score(codes.double()), self.nu))
-
-    @property
-    def threshold(self) -> float:
-        return float(self.radius[0].square())

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from deepsvdd_core.clustering import cluster_centers
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.objectives.base import Objective
-from deepsvdd_core.objectives.hypersphere import OneClass
+from deepsvdd_core.objectives.hypersphere import (
+    OneClass,
+    SeveralSpheres,
+    away_from_zero,
+    enclosing_radius,
+)
 
 
 def squared_error(objective: Objective, codes: Tensor, inputs: Tensor) -> Tensor:
@@ -52,3 +60,53 @@ class Hybrid(OneClass):
     @property
     def sphere(self) -> None:
         return None
+
+
+class MultiCenter(SeveralSpheres):
+    """Train as the hybrid objective, then enclose the codes in many spheres of one radius.
+
+    The reconstruction error keeps apart what the pull towards one centre would bring together. The
+    spheres lie around the clusters of the finest partition FINCH finds among the trained codes.
+    """
+
+    reconstructs = True
+    most_centers = 200
+
+    def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
+        super().__init__(embedding_dim, experiment)
+        self.reconstruction_weight = experiment.reconstruction_weight
+        self.register_buffer("middle", torch.zeros(embedding_dim))
+
+    def initialise(self, codes: Tensor) -> None:
+        self.middle.copy_(away_from_zero(codes.mean(dim=0)))
+        self.find_spheres(codes)
+
+    def find_spheres(self, codes: Tensor) -> None:
+        """Centres (K, d) among codes (N, d)."""
+        centers = cluster_centers(
+            codes.double().cpu().numpy(),
+            most_clusters=self.most_centers,
+            fewest_points=5,
+            finest=True,
+        )
+        self.center = torch.tensor(centers, dtype=codes.dtype, device=codes.device)
+        self.radius = torch.zeros(len(centers), dtype=torch.float64, device=codes.device)
+
+    def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
+        squared = (codes - self.middle).square().sum(dim=1)
+        return (squared + self.reconstruction_weight * squared_error(self, codes, inputs)).mean()
+
+    def anomaly_score(self, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
+        """(N,): squared distance to the nearest centre."""
+        return self.squared_distances(codes).amin(dim=1)
+
+    def settle(self, scores: np.ndarray, codes: Tensor) -> None:
+        self.find_spheres(codes)
+        super().settle(scores, codes)
+
+    def update_radius(self, codes: Tensor) -> None:
+        self.radius.fill_(enclosing_radius(self.anomaly_score(codes.double()), self.nu))
+
+    @property
+    def threshold(self) -> float:
+        return float(self.radius[0].square())
