@@ -70,7 +70,7 @@ class MultiCenter(SeveralSpheres):
     """
 
     reconstructs = True
-    most_centers = 200
+    most_centers = 2_000
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
@@ -86,7 +86,7 @@ class MultiCenter(SeveralSpheres):
         centers = cluster_centers(
             codes.double().cpu().numpy(),
             most_clusters=self.most_centers,
-            fewest_points=5,
+            fewest_points=1,
             finest=True,
         )
         self.center = torch.tensor(centers, dtype=codes.dtype, device=codes.device)
