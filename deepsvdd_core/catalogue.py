@@ -9,13 +9,19 @@ from pathlib import Path
 ROOMS = Path(__file__).parent
 BACKBONES = ("efficientnet-lite0", "resnet18", "vgg16")
 # Objectives that learn from labelled anomalies.
-NEEDS_ANOMALIES = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared", "fcdd", "supervised")
+NEEDS_ANOMALIES = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared", "fcdd", "fcdd-masks", "supervised")
 # The network of a data set, replaced where an objective has one of its own.
 ENCODER_OF = {
-    ("fcdd", "mnist-lenet"): "fcdd-28",
-    ("fcdd", "fashion-lenet"): "fcdd-28",
-    ("fcdd", "cifar-lenet"): "fcdd-32",
-    **{(name, "cifar-lenet"): "cifar-lenet-512" for name in NEEDS_ANOMALIES if name != "fcdd"},
+    **{(name, "cifar-lenet"): "cifar-lenet-512" for name in NEEDS_ANOMALIES},
+    **{
+        (name, usual): cells
+        for name in ("fcdd", "fcdd-masks")
+        for usual, cells in (
+            ("mnist-lenet", "fcdd-28"),
+            ("fashion-lenet", "fcdd-28"),
+            ("cifar-lenet", "fcdd-32"),
+        )
+    },
 }
 
 

@@ -109,6 +109,8 @@ class Experiment:
     most_images: int | None = None  # of the training images, drawn by the seed; None: all
     artefact: str | None = None  # a mark planted in training images that count as normal
     artefact_share: float = 0.1  # of these images
+    # Local corruptions, joined by +, that make known anomalies of copies of these images.
+    spoilt: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("normal_classes", "anomaly_classes"):
@@ -174,6 +176,8 @@ class Experiment:
             text += f", {self.most_images:,} images"
         if self.artefact is not None:
             text += f", {self.artefact} on {self.artefact_share:.0%}"
+        if self.spoilt is not None:
+            text += f", shown {self.spoilt.replace('+', ' and ')}"
         return text
 
     def to_dict(self) -> dict:

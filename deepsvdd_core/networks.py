@@ -246,14 +246,21 @@ class FCDD28(FullyConvolutional):
     receptive_field = 16
     stride = 4
 
-    def __init__(self) -> None:
+    def __init__(self, filters: int = 128) -> None:
         super().__init__(
-            *convolution(1, 128, bias=True),
-            nn.Conv2d(128, 128, 5, padding=2),
+            *convolution(1, filters, bias=True),
+            nn.Conv2d(filters, filters, 5, padding=2),
             nn.MaxPool2d(2),
-            nn.Conv2d(128, 1, 1),
+            nn.Conv2d(filters, 1, 1),
             nn.Flatten(),
         )
+
+
+class SmallFCDD28(FCDD28):
+    """The same with 16 filters, trained in a tenth of the time."""
+
+    def __init__(self) -> None:
+        super().__init__(filters=16)
 
 
 class FCDD32(FullyConvolutional):
@@ -289,5 +296,6 @@ ENCODERS: dict[str, type[Encoder]] = {
     "cifar-lenet": CifarLeNet,
     "cifar-lenet-512": CifarLeNet512,
     "fcdd-28": FCDD28,
+    "fcdd-28-small": SmallFCDD28,
     "fcdd-32": FCDD32,
 }

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from deepsvdd_core import corruptions
 from deepsvdd_core.datasets import DataSet, ImageSet
 from deepsvdd_core.experiment import Experiment
 
@@ -19,7 +20,9 @@ class OneClassTask(NamedTuple):
 
     Shapes: train_images (N, C, H, W) uint8, semi_labels (N,) int64 with 0 = unlabelled and
     -1 = known anomaly, test_images (M, C, H, W) uint8, is_anomaly (M,) bool, test_labels (M,)
-    int64, train_indices (N,) int64 into the training split, -1 for an image from elsewhere.
+    int64, train_indices (N,) int64 into the training split, -1 for an image from elsewhere, masks
+    (N, H, W) bool of the training images: their anomalous pixels. A known anomaly without any has
+    them in unknown places; masks is None where all have.
     """
 
     train_images: np.ndarray
@@ -28,6 +31,7 @@ class OneClassTask(NamedTuple):
     is_anomaly: np.ndarray
     test_labels: np.ndarray
     train_indices: np.ndarray
+    masks: np.ndarray | None = None
 
 
 def class_labels(image_set: ImageSet, classes: tuple[str, ...]) -> list[int]:
@@ -111,11 +115,23 @@ def expose(task: OneClassTask, outliers: ImageSet, *, seed: int = 0) -> OneClass
     drawn = outliers.images[np.sort(rng.choice(len(outliers.images), count, replace=False))]
     shaped = reshape(drawn, task.train_images.shape[1:])
     shaped = soften(shaped, sharpness(task.train_images[task.semi_labels != ANOMALOUS]))
-    return task._replace(
-        train_images=np.concatenate([task.train_images, shaped]),
-        semi_labels=np.concatenate([task.semi_labels, np.full(count, ANOMALOUS)]),
-        train_indices=np.concatenate([task.train_indices, np.full(count, -1)]),
+    return _with_anomalies(task, shaped, None)
+
+
+def spoil(task: OneClassTask, names: str, *, seed: int = 0) -> OneClassTask:
+    """Add a spoilt copy of each training image that counts as normal as a labelled anomaly.
+
+    names: local corruptions joined by +; their masks say where. A copy with no visible change is
+    left out.
+
+    Raises:
+        ValueError: there is no such local corruption of these images.
+    """
+    copies, masks = corruptions.spoil(
+        task.train_images[task.semi_labels != ANOMALOUS], names, seed=seed
     )
+    visible = masks.any(axis=(1, 2))
+    return _with_anomalies(task, copies[visible], masks[visible])
 
 
 def draw(task: OneClassTask, most: int, *, seed: int = 0) -> OneClassTask:
@@ -126,6 +142,7 @@ def draw(task: OneClassTask, most: int, *, seed: int = 0) -> OneClassTask:
         train_images=task.train_images[rows],
         semi_labels=task.semi_labels[rows],
         train_indices=task.train_indices[rows],
+        masks=None if task.masks is None else task.masks[rows],
     )
 
 
@@ -187,6 +204,27 @@ def scenario(name: str, value: float, class_names: tuple[str, ...], base: Experi
     if name == "classes":
         return {"labelled": 0.05 if drawn else 0.0, "pollution": 0.1, "anomaly_classes": drawn}
     raise ValueError(f"There is no scenario {name}; choose from {', '.join(SCENARIOS)}.")
+
+
+def _with_anomalies(
+    task: OneClassTask, images: np.ndarray, masks: np.ndarray | None
+) -> OneClassTask:
+    """The task with more known anomalies, images (n, C, H, W), from elsewhere."""
+    parts = [(task.train_images, task.masks), (images, masks)]
+    joined = None
+    if any(mask is not None for _, mask in parts):
+        joined = np.concatenate(
+            [
+                np.zeros((len(part), *part.shape[2:]), bool) if mask is None else mask
+                for part, mask in parts
+            ]
+        )
+    return task._replace(
+        train_images=np.concatenate([task.train_images, images]),
+        semi_labels=np.concatenate([task.semi_labels, np.full(len(images), ANOMALOUS)]),
+        train_indices=np.concatenate([task.train_indices, np.full(len(images), -1)]),
+        masks=joined,
+    )
 
 
 def _draw(rows: np.ndarray, count: int, what: str, rng: np.random.Generator) -> np.ndarray:

@@ -171,11 +171,13 @@ def train(
     experiment: Experiment,
     generator: torch.Generator,
     look: Callable[[], Look],
+    masks: Tensor | None = None,
     on_step: OnStep = nothing,
 ) -> Iterator[EpochReport]:
     """Initialise the objective on what may be normal, then train encoder and objective.
 
-    look: shown after each epoch, never used to choose anything.
+    look: shown after each epoch, never used to choose anything. masks: the anomalous pixels
+    (N, H, W) bool, for an objective that uses them.
     """
     epochs = experiment.epochs
     may_be_normal = inputs[semi_labels >= 0]
@@ -184,11 +186,16 @@ def train(
 
     def loss_of(rows: Tensor) -> Tensor:
         batch = inputs[rows]
-        if experiment.augment:
+        known = {} if masks is None else {"masks": masks[rows]}
+        if experiment.augment and masks is None:
             batch = shift_and_mirror(batch, generator)
+        elif experiment.augment:
+            together = torch.cat([batch, known["masks"][:, None].to(batch.dtype)], dim=1)
+            batch, moved = shift_and_mirror(together, generator).split([batch.shape[1], 1], dim=1)
+            known["masks"] = moved[:, 0] > 0
         with layer_products(experiment, batch.device):
             codes = encoder(batch)
-        return objective(codes.float(), semi_labels[rows], batch)
+        return objective(codes.float(), semi_labels[rows], batch, **known)
 
     warm_up = min(objective.warm_up, epochs // 2)
     losses = minimise(

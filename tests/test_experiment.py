@@ -40,6 +40,7 @@ OTHER = {
     "most_images": 10,
     "artefact": "planted tag",
     "artefact_share": 0.2,
+    "spoilt": "zigzag",
 }
 
 
@@ -70,6 +71,11 @@ def test_the_title_says_what_was_planted_and_set_by_hand():
     assert planted.title == "a, normal: 1, one-class, planted tag on 25%"
     replay = Experiment("a", ("1",), **catalogue.choices("kde"), width=2**2.5, most_images=10_000)
     assert replay.title == "a, normal: 1, kde, width 5.657, 10,000 images"
+
+
+def test_the_title_says_what_it_was_shown():
+    shown = Experiment("a", ("1",), objective="fcdd-masks", spoilt="dotted line+zigzag")
+    assert shown.title == "a, normal: 1, fcdd-masks, shown dotted line and zigzag"
 
 
 def test_an_unknown_choice_is_refused():

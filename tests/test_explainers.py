@@ -11,7 +11,7 @@ from deepsvdd_core.detectors import DeepDetector
 from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.explainers import APPLIES, EXPLAINERS, LEDGERS, supported
-from deepsvdd_core.explainers.fcdd import fcdd_map, spread
+from deepsvdd_core.explainers.fcdd import fcdd_map
 from deepsvdd_core.explainers.gradients import (
     grad_cam,
     gradient_shap,
@@ -20,6 +20,7 @@ from deepsvdd_core.explainers.gradients import (
 )
 from deepsvdd_core.honesty.localisation import pooled_pixel_auroc
 from deepsvdd_core.networks import ENCODERS, FullyConvolutional, convolution
+from deepsvdd_core.objectives.cells import spread
 from deepsvdd_core.tasks import one_vs_rest
 from tests.conftest import fitted
 

@@ -12,7 +12,8 @@ PARAMETERS = {
     "cifar-lenet": 75 * 32 + 25 * 32 * 64 + 25 * 64 * 128 + 2048 * 128,
     # Convolutions and dense layers with biases, and two numbers per channel of batch norm.
     "cifar-lenet-512": 76 * 32 + 801 * 64 + 1601 * 128 + 2049 * 512 + 513 * 256 + 2 * 736,
-    "fcdd-28": 413_441,  # of the authors' code, as the next
+    "fcdd-28": 413_441,  # of the authors' code, as fcdd-32
+    "fcdd-28-small": 26 * 16 + 2 * 16 + 401 * 16 + 17,
     "fcdd-32": 1_185_281,
 }
 MNIST_EXTREMES = [  # of the authors' code, digits 0 to 9
@@ -44,7 +45,7 @@ def test_codes_have_the_promised_length(name):
     assert encoder.decoder() is None
 
 
-@pytest.mark.parametrize("name", ["fcdd-28", "fcdd-32"])
+@pytest.mark.parametrize("name", ["fcdd-28", "fcdd-28-small", "fcdd-32"])
 def test_a_cell_sees_its_receptive_field_alone(name):
     encoder = ENCODERS[name]().eval()
     size, stride, rows = encoder.receptive_field, encoder.stride, encoder.map_shape[0]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from deepsvdd_core import catalogue
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.objectives import OBJECTIVES
 from deepsvdd_core.sphere import SCORES, Sphere, distances, nearest_sphere
@@ -12,7 +13,9 @@ CODES += 4 * (torch.arange(600) < 200)[:, None]  # two clusters
 
 
 def settled(name):
-    objective = OBJECTIVES[name](DIMENSION, Experiment("a", ("0",), objective=name))
+    encoder = catalogue.encoder(name, "mnist-lenet")
+    experiment = Experiment("a", ("0",), objective=name, encoder=encoder)
+    objective = OBJECTIVES[name](DIMENSION, experiment)
     objective.initialise(CODES)
     if objective.sphere is None:
         return None

@@ -20,6 +20,7 @@ __all__ = [
     "Planted",
     "difference",
     "plant",
+    "spoil",
 ]
 
 VISIBLE = 0.05  # of the range from black to white; a smaller change is not marked
@@ -124,6 +125,27 @@ LOCAL: dict[int, tuple[str, ...]] = {
     1: ("dotted line", "zigzag", "stripe"),
     3: ("planted tag", "planted stripe", "planted border"),
 }
+
+
+def spoil(images: np.ndarray, names: str, *, seed: int = 0) -> Corrupted:
+    """Spoil each image in one place, the local corruptions (joined by +) taking turns.
+
+    Raises:
+        ValueError: there is no such local corruption of grey or of colour images.
+    """
+    local, ways = LOCAL[images.shape[1]], names.split("+")
+    unknown = [name for name in ways if name not in local]
+    if unknown:
+        kind = "grey" if images.shape[1] == 1 else "colour"
+        raise ValueError(
+            f"There is no local corruption {', '.join(unknown)} of {kind} images; choose from "
+            f"{', '.join(local)}."
+        )
+    result, masks = images.copy(), np.zeros((len(images), *images.shape[2:]), bool)
+    for place, name in enumerate(ways):
+        part = slice(place, None, len(ways))
+        result[part], masks[part] = CORRUPTIONS[name](images[part], seed=seed)
+    return Corrupted(result, masks)
 
 
 def plant(images: np.ndarray, artefact: str, *, share: float, seed: int = 0) -> Planted:

@@ -120,6 +120,9 @@ class DeepDetector(Detector, nn.Module):
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         semi_labels = torch.from_numpy(task.semi_labels[used]).to(self.device)
         normal_inputs = inputs[semi_labels >= 0]
+        masks = None
+        if self.objective.uses_masks and task.masks is not None:
+            masks = torch.from_numpy(task.masks[used]).to(self.device)
         glance = Glance(task, self.experiment.seed)
         look = self._looker(glance, may_be_normal)
         recorder = Recorder(glance.rows)
@@ -137,7 +140,9 @@ class DeepDetector(Detector, nn.Module):
         if self.objective.pretrains and decoder is not None:
             decoder = decoder.to(self.device, memory_format=torch.channels_last)
             yield from pretrain(self.encoder, decoder, normal_inputs, **common)
-        reports = train(self.encoder, self.objective, inputs, semi_labels, look=look, **common)
+        reports = train(
+            self.encoder, self.objective, inputs, semi_labels, look=look, masks=masks, **common
+        )
         for report in reports:
             yield record(report)
         codes, scores = self.embed_and_score(may_be_normal)

@@ -10,11 +10,8 @@ import torch
 from torch import Tensor
 
 from deepsvdd_core.detectors import DeepDetector, Detector
-from deepsvdd_core.objectives.classification import (
-    FCDD,
-    HypersphereClassifier,
-    HypersphereClassifierL1,
-)
+from deepsvdd_core.objectives.cells import FCDD
+from deepsvdd_core.objectives.classification import HypersphereClassifier, HypersphereClassifierL1
 from deepsvdd_core.objectives.hypersphere import MultiSphere, OneClass, SoftBoundary
 from deepsvdd_core.objectives.reconstruction import Hybrid
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deepsvdd_core.objectives.base import Objective, Sphere
+from deepsvdd_core.objectives.cells import FCDD, FCDDMasks
 from deepsvdd_core.objectives.classification import (
-    FCDD,
     HypersphereClassifier,
     HypersphereClassifierL1,
     HypersphereClassifierL2,
@@ -32,6 +32,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "hsc-l2": HypersphereClassifierL2,
     "hsc-squared": HypersphereClassifierSquared,
     "fcdd": FCDD,
+    "fcdd-masks": FCDDMasks,
     "hybrid": Hybrid,
     "reconstruction": Reconstruction,
     "supervised": Supervised,

@@ -22,6 +22,7 @@ class Objective(nn.Module):
     reconstructs = False  # keep the decoder as `self.decoder`
     uses_labels = False  # learns from images that are known to be anomalous, where there are any
     needs_anomalies = False  # cannot do without them
+    uses_masks = False  # `forward` also takes masks=, the anomalous pixels of images, if known
     moves_radius = False  # the radius enters the loss and follows the codes after each epoch
     warm_up = 0  # epochs before it does
 

@@ -80,20 +80,6 @@ class HypersphereClassifierSquared(HypersphereClassifier):
         return codes.square().sum(dim=1)
 
 
-class FCDD(HypersphereClassifier):
-    """Hypersphere classifier on every cell of a coarse map; the map explains (thesis 3.1).
-
-    Codes are the cells (N, h * w) of a fully convolutional encoder.
-    """
-
-    def radial(self, codes: Tensor) -> Tensor:
-        return ((codes.square() + 1).sqrt() - 1).mean(dim=1)
-
-    @property
-    def sphere(self) -> None:
-        return None
-
-
 class Supervised(Objective):
     """Binary cross-entropy of known anomalies against everything else."""
 

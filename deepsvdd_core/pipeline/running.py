@@ -26,7 +26,7 @@ from deepsvdd_core.evaluation import (
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.projections import frames
-from deepsvdd_core.tasks import ANOMALOUS, OneClassTask, draw, expose, one_vs_rest
+from deepsvdd_core.tasks import ANOMALOUS, OneClassTask, draw, expose, one_vs_rest, spoil
 from deepsvdd_core.training import SOUND
 
 Arrays = dict[str, np.ndarray]
@@ -52,11 +52,14 @@ def dataset_of(name: str, report: Report = lambda values: None) -> DataSet:
 def task_of(experiment: Experiment, report: Report = lambda values: None) -> OneClassTask:
     """The one-class problem an experiment describes, drawn by its seed."""
     task = clean_task_of(experiment, report)
-    if experiment.artefact is None:
-        return task
-    images = task.train_images.copy()
-    images[task.semi_labels != ANOMALOUS] = planted(task, experiment).images
-    return task._replace(train_images=images)
+    if experiment.artefact is not None:
+        images = task.train_images.copy()
+        images[task.semi_labels != ANOMALOUS] = planted(task, experiment).images
+        task = task._replace(train_images=images)
+    if experiment.spoilt is not None:
+        # Test images are spoilt with seed 0: no line of theirs is to be met in training.
+        task = spoil(task, experiment.spoilt, seed=experiment.seed + 1)
+    return task
 
 
 def planted(task: OneClassTask, experiment: Experiment) -> Planted:
@@ -70,7 +73,7 @@ def planted(task: OneClassTask, experiment: Experiment) -> Planted:
 
 
 def clean_task_of(experiment: Experiment, report: Report = lambda values: None) -> OneClassTask:
-    """The same without a planted mark."""
+    """The same without a planted mark and spoilt copies."""
     leave_out = experiment.leave_out and dataset_of(experiment.leave_out, report).test
     task = one_vs_rest(
         dataset_of(experiment.dataset, report),
