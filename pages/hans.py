@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pages.parts import frame, guessing, laboratory, planting, reasons, remedy, removing, ways
+from pages.parts import (
+    frame,
+    guessing,
+    laboratory,
+    masked,
+    planting,
+    reasons,
+    remedy,
+    removing,
+    ways,
+)
 from pages.parts.subject import choose_subject
 
 frame.heading(
@@ -49,4 +59,11 @@ laboratory.step(
     "Train three models that differ in structure on the same images, and see whether their "
     "ensemble is more often right for the right reason.",
     lambda: remedy.show(subject),
+)
+laboratory.step(
+    "masks",
+    "Remedy · Show where",
+    "Train FCDD on spoilt images, with and without masks of what was spoilt, and see whether masks "
+    "teach it to look there.",
+    lambda: masked.show(subject),
 )

@@ -156,7 +156,7 @@ def test_training_stops_when_a_step_says_so(fitted, small_task):
 
 @pytest.mark.parametrize("method", [m for m in OBJECTIVES if OBJECTIVES[m].needs_anomalies])
 def test_an_objective_that_needs_anomalies_says_so(method, zero_task):
-    with pytest.raises(ValueError, match="learns from known anomalies; choose a data set"):
+    with pytest.raises(ValueError, match="learns from known anomalies; choose outlier exposure"):
         fit(zero_task, method)
 
 

@@ -110,8 +110,8 @@ class DeepDetector(Detector, nn.Module):
         """Pre-train as an autoencoder where the objective asks for it, then train the objective."""
         if self.objective.needs_anomalies and not (task.semi_labels < 0).any():
             raise ValueError(
-                f"{self.experiment.objective} learns from known anomalies; choose a data set for "
-                "outlier exposure or a share of labelled anomalies."
+                f"{self.experiment.objective} learns from known anomalies; choose outlier "
+                "exposure, a share of labelled anomalies, or spoilt copies."
             )
         may_be_normal = task.train_images[task.semi_labels >= 0]
         self.preprocessing.fit(self.pixels(may_be_normal))

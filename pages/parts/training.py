@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from deepsvdd_core import catalogue, datasets, figures, jobs
+from deepsvdd_core.corruptions import LOCAL
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from pages.parts import frame
 from pages.parts.subject import choose
@@ -35,13 +36,13 @@ def choose_experiment() -> Experiment | None:
     with st.expander("Schedule and details"):
         choices = _details(source)
     with st.expander("Known anomalies and pollution"):
-        choices |= _anomalies(name, source.class_names, normal)
+        choices |= _anomalies(name, source, normal)
     if method in catalogue.NEEDS_ANOMALIES and not (
-        choices["labelled"] or choices["outlier_exposure"]
+        choices["labelled"] or choices["outlier_exposure"] or choices["spoilt"]
     ):
         st.warning(
             f"{method} learns from known anomalies; open “Known anomalies and pollution” and "
-            "choose a data set for outlier exposure or a share of labelled anomalies."
+            "choose outlier exposure, a share of labelled anomalies, or spoilt copies."
         )
         return None
     try:
@@ -136,10 +137,10 @@ def _details(source: datasets.Source) -> dict[str, object]:
     }
 
 
-def _anomalies(name: str, class_names: tuple[str, ...], normal: list[str]) -> dict[str, object]:
+def _anomalies(name: str, source: datasets.Source, normal: list[str]) -> dict[str, object]:
     """What is known or feared of anomalies among the training images."""
     kept = {"persist_state": "session"}
-    others = [label for label in class_names if label not in normal]
+    others = [label for label in source.class_names if label not in normal]
     exposures = [other for other in datasets.available() if other != name]
     return {
         "labelled": st.number_input(
@@ -165,6 +166,16 @@ def _anomalies(name: str, class_names: tuple[str, ...], normal: list[str]) -> di
             key=f"exposure-{name}",
             **kept,
         ),
+        "spoilt": "+".join(
+            st.multiselect(
+                "Spoilt copies of the normal images that count as labelled anomalies",
+                LOCAL[source.image_shape[0]],
+                key=f"spoilt-{name}",
+                help="fcdd-masks is also told which pixels were spoilt.",
+                **kept,
+            )
+        )
+        or None,
         "pollution": st.number_input(
             "Share of anomalies that hide among the unlabelled training images",
             0.0,

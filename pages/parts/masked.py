@@ -1,0 +1,116 @@
+"""FCDD trained with and without masks on the same spoilt images, beside each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from deepsvdd_core import datasets
+from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.products import Arrays
+from pages.parts import laboratory, reasons, waiting
+from pages.parts.subject import Subject, choose
+
+EVERY = "all classes"
+TRAINED_ON = ("dotted line", "zigzag")
+OBJECTIVES = {"fcdd": "FCDD without masks", "fcdd-masks": "FCDD with masks"}
+SHORT = {"fcdd": "without", "fcdd-masks": "with"}  # in headings
+NUMBER = st.column_config.NumberColumn(format="%.1f")
+
+
+def show(subject: Subject) -> None:
+    """Train what is missing, then one table of both."""
+    source = datasets.source(subject.dataset)
+    if source.image_shape[0] > 1:
+        st.info("The corruptions here are defined on grey images; choose a grey data set above.")
+        return
+    left, right = st.columns(2)
+    with left:
+        normal = choose("masks-class", "Normal", [EVERY, *source.class_names], EVERY)
+    with right:
+        count = laboratory.choose_count(
+            "masks-count", "Normal images to spoil, at most", "100", "As in step 1."
+        )
+    classes = source.class_names if normal == EVERY else (normal,)
+    entries = {}
+    for objective, label in OBJECTIVES.items():
+        entry = laboratory.trained(
+            _experiment(objective, subject.dataset, classes), f"Train {label}"
+        )
+        if entry is not None:
+            entries[objective] = entry
+    if len(entries) < len(OBJECTIVES):
+        st.caption(
+            f"Both learn from the normal images and a copy of each with a {TRAINED_ON[0]} or a "
+            f"{TRAINED_ON[1]}. One is told which images were spoilt, the other also which pixels. "
+            "A minute at most for each on the samples."
+        )
+        return
+    found = {}
+    for objective, entry in entries.items():
+        answer = waiting.result(
+            "clever_hans",
+            f"Spoiling images and explaining them: {OBJECTIVES[objective]}",
+            **subject.parameters | {"model": entry.name, "digest": entry.digest},
+            others=[],
+            count=count,
+        )
+        if answer is None:
+            return
+        found[objective] = answer
+    _table(found)
+
+
+def _experiment(objective: str, dataset: str, normal: tuple[str, ...]) -> Experiment:
+    """A small network for a few epochs; both objectives see the same images."""
+    slow = datasets.source(dataset).slow
+    return Experiment(
+        dataset,
+        normal,
+        objective=objective,
+        encoder="fcdd-28-small",
+        epochs=10,
+        batch_size=50,
+        contrast_normalisation=False,
+        most_images=laboratory.MOST_TRAINED_ON if slow else None,
+        spoilt="+".join(TRAINED_ON),
+    )
+
+
+def _table(found: dict[str, Arrays]) -> None:
+    first = found["fcdd"]
+    names = reasons.lines(first)
+    known = np.isin(names, TRAINED_ON)
+    order = np.argsort(~known, kind="stable")
+
+    def column(values: np.ndarray) -> list[float]:
+        """Corruption by corruption, those trained on first, then the means of both kinds."""
+        return [*(100 * values[order]), 100 * values[known].mean(), 100 * values[~known].mean()]
+
+    columns = {
+        f"{heading} {short}": column(found[objective][quantity])
+        for heading, quantity in (("AUROC", "auroc"), ("Cosine", "cosine"), ("Hans", "score"))
+        for objective, short in SHORT.items()
+    }
+    columns["Random map"] = column(first["chance"])
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Corruption": [*np.array(names)[order], "mean", "mean"],
+                "Trained on": ["trained on" if k else "" for k in [*known[order], True, False]],
+                **columns,
+            }
+        ),
+        hide_index=True,
+        height="content",
+        column_config=dict.fromkeys(columns, NUMBER),
+        alt="AUROC, cosine and Clever Hans score of FCDD with and without masks.",
+    )
+    st.caption(
+        f"{int(first['used'])} normal test images, each spoilt in fifteen ways; both models saw "
+        "the same training images, with other lines. AUROC in per cent; cosine of FCDD's own map "
+        "and true change, times 100; random map: the cosine of random numbers. Hans, the Clever "
+        "Hans score: AUROC minus cosine. Masks teach where the corruptions trained on lie; for the "
+        "others expect no gain: there the difference changes sign with the seed."
+    )
