@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from deepsvdd_core.corruptions import ARTEFACTS, CORRUPTIONS, LOCAL, MNIST_C, difference, plant
+from deepsvdd_core.corruptions import (
+    ARTEFACTS,
+    CORRUPTIONS,
+    LOCAL,
+    MNIST_C,
+    difference,
+    plant,
+    spoil,
+)
 from deepsvdd_core.corruptions.published import _line, _warp
 
 OTHERS = [name for name in CORRUPTIONS if name not in MNIST_C]
@@ -134,6 +142,23 @@ def test_a_mark_is_planted_in_the_share_asked_for(artefact, digits):
     assert np.array_equal(changed, planted.is_planted)
     assert np.array_equal(planted.masks.any(axis=(1, 2)), planted.is_planted)
     assert not plant(images, artefact, share=0.0).is_planted.any()
+
+
+def test_local_corruptions_take_turns_and_say_where(digits):
+    images = digits.train.images[:9]
+    spoilt, masks = spoil(images, "zigzag+stripe", seed=3)
+    for place, name in enumerate(("zigzag", "stripe")):
+        alone = CORRUPTIONS[name](images[place::2], seed=3)
+        assert np.array_equal(spoilt[place::2], alone.images)
+        assert np.array_equal(masks[place::2], alone.masks)
+
+
+def test_what_cannot_be_spoilt_in_one_place_gets_a_sentence(images):
+    with pytest.raises(ValueError, match="no local corruption fog of grey images; choose from dot"):
+        spoil(images, "zigzag+fog")
+    colour = np.zeros((2, 3, 32, 32), np.uint8)
+    with pytest.raises(ValueError, match="zigzag of colour images; choose from planted tag"):
+        spoil(colour, "zigzag")
 
 
 def test_what_cannot_be_planted_gets_a_sentence(images):

@@ -24,6 +24,8 @@ def small_task(digits):
     task = one_vs_rest(digits, ("0",), labelled=0.1)
     kept = np.concatenate([np.arange(COUNT), np.flatnonzero(task.semi_labels < 0)[:6]])
     test = np.arange(0, 1000, 10)
+    masks = np.zeros((len(kept), 28, 28), bool)
+    masks[-3:, 10:18, 10:18] = True  # of three of the six, as if their place were known
     return OneClassTask(
         task.train_images[kept],
         task.semi_labels[kept],
@@ -31,6 +33,7 @@ def small_task(digits):
         task.is_anomaly[test],
         task.test_labels[test],
         task.train_indices[kept],
+        masks,
     )
 
 
@@ -166,6 +169,7 @@ def test_an_objective_without_labels_never_sees_known_anomalies(small_task):
         train_images=small_task.train_images[without],
         semi_labels=small_task.semi_labels[without],
         train_indices=small_task.train_indices[without],
+        masks=small_task.masks[without],
     )
     images = small_task.test_images
     for method, same in (("one-class", True), ("deep-sad", False)):

@@ -21,7 +21,7 @@ from deepsvdd_core.explainers.gradients import (
 from deepsvdd_core.honesty.localisation import pooled_pixel_auroc
 from deepsvdd_core.networks import ENCODERS, FullyConvolutional, convolution
 from deepsvdd_core.objectives.cells import spread
-from deepsvdd_core.tasks import one_vs_rest
+from deepsvdd_core.tasks import one_vs_rest, spoil
 from tests.conftest import fitted
 
 NETWORK = ["Integrated Gradients", "GradientShap", "Occlusion", "Saliency", "Grad-CAM"]
@@ -127,6 +127,7 @@ def test_what_applies_to_a_detector_is_listed():
     assert made(objective="soft-boundary") == [*lrp, *NETWORK]
     assert made(objective="hsc-l1") == [*lrp, *NETWORK]
     assert made(objective="fcdd", encoder="fcdd-28") == ["FCDD", *NETWORK]
+    assert made(objective="fcdd-masks", encoder="fcdd-28") == ["FCDD", *NETWORK]
     assert made(objective="hsc", encoder="fcdd-28") == [*lrp, *NETWORK]
     assert made(objective="reconstruction") == ["Residual", *NETWORK]
     assert made(objective="hybrid") == NETWORK
@@ -277,3 +278,24 @@ def test_cells_that_learned_squares_find_a_dotted_line(digits, monkeypatch):
     assert auroc(detector.anomaly_score(both), is_anomaly) >= 0.95
     masks = np.concatenate([np.zeros_like(masks), masks])
     assert pooled_pixel_auroc(fcdd_map(detector, both), masks) >= 0.75
+
+
+def test_masks_teach_the_map_where_an_anomaly_is(digits):
+    """Without and with masks 0.925 and 0.958, 0.930 and 0.958, 0.934 and 0.960 for seeds 0 to 2."""
+    task = spoil(one_vs_rest(digits, ("3",)), "dotted line+zigzag", seed=1)
+    clean = digits.test.images[digits.test.labels == 3]
+    spoilt, masks = CORRUPTIONS["dotted line"](clean)
+    both, masks = np.concatenate([clean, spoilt]), np.concatenate([np.zeros_like(masks), masks])
+    found = {}
+    for objective in ("fcdd", "fcdd-masks"):
+        detector = fitted(
+            task,
+            objective=objective,
+            encoder="fcdd-28-small",
+            epochs=10,
+            learning_rate=1e-2,
+            batch_size=50,
+            contrast_normalisation=False,
+        )
+        found[objective] = pooled_pixel_auroc(fcdd_map(detector, both), masks)
+    assert found["fcdd-masks"] >= max(0.95, found["fcdd"] + 0.015)

@@ -166,6 +166,22 @@ def test_marks_are_planted_in_normal_training_images_alone(artefact):
     assert np.array_equal(again.train_images, marked.train_images)
 
 
+def test_spoilt_copies_are_of_the_marked_images_and_reach_no_test_image():
+    choices = {"artefact": "planted tag", "artefact_share": 1.0, "most_images": 50, "seed": 2}
+    experiment = Experiment("mnist-sample", ("0",), spoilt="zigzag", **choices)
+    marked = running.task_of(Experiment("mnist-sample", ("0",), **choices))
+    task = running.task_of(experiment)
+    assert task.semi_labels.tolist() == [0] * 50 + [-1] * 50
+    assert np.array_equal(task.train_images[:50], marked.train_images)
+    same = task.train_images[50:] == marked.train_images
+    assert same[~task.masks[50:, None]].mean() > 0.9 and not same[task.masks[50:, None]].any()
+    assert np.array_equal(task.test_images, marked.test_images)
+    again = running.task_of(Experiment.from_dict(experiment.to_dict()))
+    assert np.array_equal(again.masks, task.masks)
+    with pytest.raises(ValueError, match="There is no local corruption fog of grey images"):
+        running.task_of(Experiment("mnist-sample", ("0",), spoilt="fog"))
+
+
 def test_a_place_on_the_radial_map_is_exact():
     marked = asked(artefact="planted stripe", epochs=1)
     found = hans.remove_mark(marked, count=30, on_step=nothing)

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.networks import ENCODERS, FullyConvolutional
 from deepsvdd_core.objectives import OBJECTIVES
 
 CODES = torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0], [6.0, 8.0]])
@@ -89,6 +90,51 @@ def test_the_sphere_of_a_radial_score_is_where_it_equals_the_threshold(name):
 def test_fcdd_averages_a_radial_score_over_cells():
     cells = torch.tensor([[0.0, np.sqrt(3.0)]])
     assert float(make("fcdd").anomaly_score(cells)) == pytest.approx(0.5)
+
+
+class Pixelwise(FullyConvolutional):
+    """2x2 cells that are pixels."""
+
+    map_shape, receptive_field, stride = (2, 2), 1, 1
+
+
+def cells(*strangeness):
+    """Codes (4,) of an image whose cells have this pseudo-Huber loss."""
+    return np.sqrt((np.array(strangeness) + 1) ** 2 - 1)
+
+
+def masked(monkeypatch):
+    monkeypatch.setitem(ENCODERS, "pixelwise", Pixelwise)
+    return make("fcdd-masks", 4, encoder="pixelwise")
+
+
+def test_fcdd_with_masks_pays_inside_and_outside_of_the_mask(monkeypatch):
+    codes = torch.tensor(np.stack([cells(1, 0, 2, 0), cells(3, 1, 0, 0), cells(2, 2, 0, 0)]))
+    masks = torch.zeros(3, 2, 2, dtype=torch.bool)
+    masks[1, 0, 0] = True
+    inputs, labels = torch.zeros(3, 1, 2, 2), torch.tensor([0, -1, -1])
+    normal, placed, unplaced = 3 / 4, 1 / 4 - np.log(1 - np.exp(-3 / 4)), -np.log(1 - np.exp(-1))
+    objective = masked(monkeypatch)
+    loss = float(objective(codes.float(), labels, inputs, masks=masks))
+    assert loss == pytest.approx((normal + placed + unplaced) / 3, rel=1e-5)
+    plain = make("fcdd", 4)(codes.float(), labels, inputs)
+    for unknown in (None, torch.zeros_like(masks)):
+        assert torch.isclose(objective(codes.float(), labels, inputs, masks=unknown), plain)
+
+
+def test_a_calm_map_has_a_gradient_with_masks(monkeypatch):
+    codes = torch.full((2, 4), 1e-3, requires_grad=True)
+    masks = torch.zeros(2, 2, 2, dtype=torch.bool)
+    masks[1, 1, 1] = True
+    loss = masked(monkeypatch)(codes, torch.tensor([0, -1]), torch.zeros(2, 1, 2, 2), masks=masks)
+    loss.backward()
+    assert torch.isfinite(codes.grad).all()
+    assert codes.grad[1, 3] < 0 < codes.grad[1, :3].min()  # up in the mask, down elsewhere
+
+
+def test_masks_need_a_network_of_cells():
+    with pytest.raises(ValueError, match=r"mnist-lenet has no map of cells.*; choose a network"):
+        make("fcdd-masks")
 
 
 def test_supervised_is_binary_cross_entropy():

@@ -332,6 +332,10 @@ def test_an_objective_that_needs_anomalies_asks_for_them():
     assert train.disabled
     app.selectbox(key="exposure-mnist-sample").set_value("fashion-mnist-sample").run()
     assert not next(b for b in app.button if b.label == "Train").disabled
+    app.selectbox(key="exposure-mnist-sample").set_value(None).run()
+    assert next(b for b in app.button if b.label == "Train").disabled
+    app.multiselect(key="spoilt-mnist-sample").set_value(["zigzag"]).run()
+    assert not next(b for b in app.button if b.label == "Train").disabled
 
 
 def test_a_model_without_a_sphere_is_explored_and_says_what_it_cannot_show():
@@ -365,7 +369,7 @@ def test_nothing_of_the_laboratory_runs_before_a_step_is_opened():
     visit("explore", model=model, data="mnist-sample")
     before = len(jobs.engine().jobs)
     app = hans(model)
-    assert len(app.expander) == 6 and not app.dataframe
+    assert len(app.expander) == 7 and not app.dataframe
     assert len(jobs.engine().jobs) == before
 
 
@@ -420,6 +424,20 @@ def test_an_ensemble_stands_beside_its_members():
     table = app.dataframe[0].value
     assert len(table) == 16 and len(table.columns) == 9
     assert table["Ensemble AUROC"].between(0, 100).all()
+
+
+def test_fcdd_with_masks_stands_beside_fcdd_without():
+    app = hans(trained(), "masks", **{"masks-class": "0", "masks-count": "50"})
+    assert "the other also which pixels" in texts(app)
+    for label in ("FCDD without masks", "FCDD with masks"):
+        app = press(app, f"Train {label}")
+    table = app.dataframe[0].value
+    assert table["Trained on"].tolist()[:3] == ["trained on", "trained on", ""]
+    assert table["Corruption"].tolist()[-2:] == ["mean", "mean"] and len(table) == 17
+    assert table["Cosine with"].iloc[-2] == pytest.approx(table["Cosine with"].iloc[:2].mean())
+    assert table["Cosine with"].iloc[-1] == pytest.approx(table["Cosine with"].iloc[2:-2].mean())
+    shortfall = table["AUROC with"] - table["Cosine with"] - table["Hans with"]
+    assert np.allclose(shortfall, 0)
 
 
 def test_the_laboratory_says_what_it_cannot_do():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from deepsvdd_core.corruptions import VISIBLE, difference
 from deepsvdd_core.datasets import DataSet, ImageSet
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.tasks import (
@@ -12,6 +13,7 @@ from deepsvdd_core.tasks import (
     scenario,
     sharpness,
     soften,
+    spoil,
 )
 
 
@@ -105,6 +107,37 @@ def test_outlier_exposure_adds_known_anomalies_in_the_shape_of_the_task():
     added = exposed.train_images[exposed.semi_labels < 0]
     assert added.shape == (100, 1, 2, 2) and set(added.ravel()) == {150}
     assert (exposed.train_indices[exposed.semi_labels < 0] == -1).all()
+
+
+def test_masks_stay_with_their_images(digits):
+    task = one_vs_rest(digits, ("0",), pollution=0.1, labelled=0.1)
+    others = digits.test
+    assert expose(draw(task, 30), others).masks is None
+    spoilt = spoil(task, "dotted line+zigzag", seed=1)
+    before = task.train_images[task.semi_labels == 0]
+    copies = slice(len(task.train_images), None)
+    assert (spoilt.semi_labels[copies] == -1).all() and (spoilt.train_indices[copies] == -1).all()
+    changed = difference(before, spoilt.train_images[copies]) > VISIBLE
+    assert np.array_equal(spoilt.masks[copies], changed) and changed.any(axis=(1, 2)).all()
+    assert not spoilt.masks[: len(task.train_images)].any()
+
+    known = {
+        image.tobytes(): mask for image, mask in zip(spoilt.train_images, spoilt.masks, strict=True)
+    }
+    few = draw(expose(spoilt, others), 300, seed=2)
+    assert len(few.masks) == len(few.train_images) == 300
+    nowhere = np.zeros((28, 28), bool)
+    for image, mask in zip(few.train_images, few.masks, strict=True):
+        assert np.array_equal(mask, known.get(image.tobytes(), nowhere))
+    assert few.masks.any(axis=(1, 2)).sum() > 50
+
+
+def test_a_copy_that_looks_the_same_is_no_anomaly():
+    white = np.full((4, 1, 28, 28), 255, np.uint8)
+    white[0] = 0
+    shown = ImageSet(white, np.zeros(4, np.int64), ("a",))
+    task = one_vs_rest(DataSet("d", shown, shown), ("a",))
+    assert spoil(task, "zigzag").semi_labels.tolist() == [0, 0, 0, 0, -1]
 
 
 def test_grey_becomes_colour_and_is_enlarged():

@@ -8,7 +8,7 @@ from torch import nn
 from deepsvdd_core.detectors import DeepDetector
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from deepsvdd_core.networks import MnistLeNet
-from deepsvdd_core.objectives import OBJECTIVES
+from deepsvdd_core.objectives import OBJECTIVES, Objective
 from deepsvdd_core.training import (
     SOUND,
     Look,
@@ -150,6 +150,36 @@ def test_shifting_moves_every_image_by_itself_and_loses_nothing_in_the_middle():
     places = moved[:, 0].flatten(1).argmax(dim=1)
     assert len(places.unique()) > 20
     assert torch.equal(places, moved[:, 1].flatten(1).argmax(dim=1))
+
+
+class SeesMasks(Objective):
+    """Counts the batches whose masks are where the images are white."""
+
+    uses_masks = True
+    aligned = 0
+
+    def forward(self, codes, semi_labels, inputs, masks=None):
+        self.aligned += torch.equal(inputs[:, 0] > 0.5, masks) and bool(masks.any())
+        return codes.square().mean()
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_masks_move_with_their_images(augment):
+    experiment = Experiment("a", ("0",), epochs=2, batch_size=4, augment=augment)
+    objective = SeesMasks(1, experiment)
+    inputs = (torch.rand(12, 1, 10, 10, generator=torch.Generator().manual_seed(0)) > 0.7).float()
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(100, 1))
+    reports = train(
+        encoder,
+        objective,
+        inputs,
+        torch.zeros(12, dtype=torch.int64),
+        experiment=experiment,
+        generator=torch.Generator().manual_seed(0),
+        look=lambda: Look(None, None),
+        masks=inputs[:, 0] > 0.5,
+    )
+    assert len(list(reports)) == 3 and objective.aligned == 6
 
 
 def test_bfloat16_trains_a_similar_model(zero_task):
