@@ -57,7 +57,7 @@ def task_of(experiment: Experiment, report: Report = lambda values: None) -> One
         images[task.semi_labels != ANOMALOUS] = planted(task, experiment).images
         task = task._replace(train_images=images)
     if experiment.spoilt is not None:
-        # Test images are spoilt with seed 0: no line of theirs is to be met in training.
+        # Test images are spoilt with seed 0; these draws are to be others.
         task = spoil(task, experiment.spoilt, seed=experiment.seed + 1)
     return task
 
