@@ -1,4 +1,4 @@
-"""Choices beside menus whose value stands in the link: several of a list, and numbers."""
+"""Choices beside menus whose value stands in the link: several of a list, numbers, switches."""
 
 from __future__ import annotations
 
@@ -65,4 +65,19 @@ def number(
     value = widget(label, low, high, key=key, **about)
     st.session_state[f"last-{name}-{of}"] = value
     st.query_params[name] = f"{value:g}" if kind is float else str(value)
+    return value
+
+
+def switch(name: str, label: str, default: bool, **about: object) -> bool:
+    """On or off; another word in the link gets a sentence and the default."""
+    key, linked = f"choose-{name}", st.query_params.get(name)
+    words = {"on": True, "off": False}
+    if key not in st.session_state:
+        if linked is not None and linked not in words:
+            st.warning(f"{label} is on or off, not “{plain(linked)}”.")
+        last = st.session_state.get(f"last-{name}", default)
+        st.session_state[key] = words.get(linked, last)
+    value = st.toggle(label, key=key, **about)
+    st.session_state[f"last-{name}"] = value
+    st.query_params[name] = "on" if value else "off"
     return value
