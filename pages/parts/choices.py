@@ -22,9 +22,10 @@ def several(
         st.warning(
             f"{plain(', '.join(strange))} cannot be had here; choose from {', '.join(options)}."
         )
-    if strange or key not in st.session_state:
-        usable = [value for value in dict.fromkeys(wanted) if value in options]
-        st.session_state[key] = usable or list(default)
+    usable = [value for value in dict.fromkeys(wanted) if value in options]
+    is_wrong = bool(strange) or key not in st.session_state
+    # Sent with every run: a browser that still loads the widget can miss it once.
+    st.session_state[key] = (usable or list(default)) if is_wrong else usable
     chosen = st.multiselect(label, options, key=key, **about)
     st.session_state[f"last-{name}"] = chosen
     st.query_params[name] = ",".join(chosen)
@@ -62,6 +63,7 @@ def number(
                 )
                 value = default
         st.session_state[key] = value
+    st.session_state[key] = st.session_state[key]  # sent again, see `several`
     value = widget(label, low, high, key=key, **about)
     st.session_state[f"last-{name}-{of}"] = value
     st.query_params[name] = f"{value:g}" if kind is float else str(value)
@@ -77,6 +79,7 @@ def switch(name: str, label: str, default: bool, **about: object) -> bool:
             st.warning(f"{label} is on or off, not “{plain(linked)}”.")
         last = st.session_state.get(f"last-{name}", default)
         st.session_state[key] = words.get(linked, last)
+    st.session_state[key] = st.session_state[key]  # sent again, see `several`
     value = st.toggle(label, key=key, **about)
     st.session_state[f"last-{name}"] = value
     st.query_params[name] = "on" if value else "off"

@@ -16,7 +16,7 @@ from pages.parts.subject import Subject
 Answers = dict[tuple[str, int], Arrays | jobs.Job]  # by method and row
 SCALE = -1  # where the scale of a method stands in place of a row
 MASKS = ("", SCALE)  # where the masks of the data set stand
-NARROWEST = 11  # rem, of a column; four fit on a screen of 800 pixels
+NARROWEST, WIDEST = 11, 24  # rem, of a column; four narrow ones fit on a screen of 800 pixels
 
 
 class Look(NamedTuple):
@@ -32,9 +32,14 @@ class Look(NamedTuple):
 
 
 def columns(name: str, widths: int | list[int]) -> list:
-    """Columns of a page that go on in a new line where there is too little room for all."""
-    columns = f".st-key-{name} [data-testid=stColumn]"
-    st.html(f"<style>{columns} {{ min-width: {NARROWEST}rem }}</style>")
+    """Columns of a page that go on in a new line where there is too little room for all.
+
+    widths: a number of equal columns, or how wide each is beside the others.
+    """
+    size = f"min-width: {NARROWEST}rem"
+    if isinstance(widths, int):  # equal also in a line that is not full
+        size += f"; max-width: {WIDEST}rem; flex-grow: 0"
+    st.html(f"<style>.st-key-{name} [data-testid=stColumn] {{ {size} }}</style>")
     with st.container(key=name):
         return st.columns(widths)
 

@@ -13,13 +13,16 @@ from pages.parts.frame import NO_BAR
 from pages.parts.subject import Subject, choose
 
 FIELD = 240  # pixels, width of a menu
+MOST_MARKED = 0.5  # of the pixels, for an outline
 
 
 def choose_corruption(subject: Subject) -> dict[str, object]:
     """A corruption that suits the images, its severity and its seed, as a request has them."""
     grey = subject.images.shape[1] == 1
     options = [name for name, known in CORRUPTIONS.items() if grey or known.takes_colour]
-    with st.container(horizontal=True, gap="medium", width="content"):  # wraps where there is little room
+    with st.container(
+        horizontal=True, gap="medium", width="content"
+    ):  # wraps where there is little room
         default = "dotted line" if grey else "planted tag"
         name = choose(
             "spoil", "Corruption", options, default, on_change=_forget_severity, width=FIELD
@@ -68,7 +71,7 @@ def show(
     if found is None:
         return
     scores = list(zip(found["before"], found["after"], strict=True))
-    masks = list(found["masks"]) if outlined else []
+    masks = [local(mask) for mask in found["masks"]] if outlined else []
     before, after, was, now, place = heatmaps.columns("spoil-maps", [4, 4, 4, 4, 5])
     with before:
         told = zip(rows, found["before"], strict=True)
@@ -88,7 +91,14 @@ def show(
         _places(subject, rows, found)
 
 
-def _pictures(title: str, images: np.ndarray, notes: list[str], masks: list[np.ndarray]) -> None:
+def local(mask: np.ndarray) -> np.ndarray | None:
+    """A mask (H, W) to outline; None for a change that is everywhere, such as fog."""
+    return mask if mask.mean() <= MOST_MARKED else None
+
+
+def _pictures(
+    title: str, images: np.ndarray, notes: list[str], masks: list[np.ndarray | None]
+) -> None:
     st.markdown(f"**{title}**")
     figure = figures.image_column(images, notes, masks)
     st.plotly_chart(figure, config=NO_BAR, alt=f"{title} spoiling", key=f"spoil-{title}")
@@ -105,7 +115,7 @@ def _maps(
     maps: np.ndarray,
     limit: float,
     is_positive: bool,
-    masks: list[np.ndarray],
+    masks: list[np.ndarray | None],
 ) -> None:
     st.markdown(f"**{title}**")
     figure = figures.relevance_column(

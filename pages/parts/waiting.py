@@ -88,7 +88,7 @@ def follow(job_id: str, text: str, *, is_narrow: bool = False) -> None:
         st.rerun()
     last = job.reports[-1] if job.reports else {}
     fraction = last.get("fraction", 0.0)
-    _line(_stage(job, text), fraction, [job], f"cancel-{job_id}", is_narrow=is_narrow)
+    _line(stage(job, text), fraction, [job], f"cancel-{job_id}", is_narrow=is_narrow)
 
 
 def follow_all(answers: Iterable[Arrays | jobs.Job], text: str) -> None:
@@ -101,38 +101,40 @@ def follow_all(answers: Iterable[Arrays | jobs.Job], text: str) -> None:
     if active:
         done = len(answers) - len(active)
         first = next((job for job in active if job.state == "running"), active[0])
-        said = text.format(done=done, count=len(answers))
-        _line(_stage(first, said), done / len(answers), active, "cancel-together")
+        text = text.format(done=done, count=len(answers))
+        _line(stage(first, text), done / len(answers), active, "cancel-together")
 
 
 def _line(
-    stage: str, fraction: float, made: list[jobs.Job], key: str, *, is_narrow: bool = False
+    said: str, fraction: float, made: list[jobs.Job], key: str, *, is_narrow: bool = False
 ) -> None:
     """A bar, and a button that cancels these jobs."""
     if is_narrow:
         left = right = st.container()
     else:
         left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(float(fraction), text=f"{plain(stage)} …")
+    left.progress(float(fraction), text=f"{plain(said)} …")
     if right.button("Cancel", key=key):
         for job in made:
             jobs.engine().cancel(job)
         st.rerun()
 
 
-def _stage(job: jobs.Job, text: str) -> str:
+def stage(job: jobs.Job, text: str) -> str:
     """What a job does, or what it waits for."""
     engine = jobs.engine()
     last = job.reports[-1] if job.reports else {}
     if job.state == "running":
         return last.get("stage") or text
-    # A job is sent to idle workers alone, so one that was sent and has not begun waits for a worker
-    # that still starts.
-    is_sent = job.future is not None
-    is_busy = any(other.state == "running" for other in list(engine.jobs.values()))
-    if engine.state != "ready" or is_sent or not is_busy:
-        return "Starting the engine, a few seconds once"
-    return f"{text}: waits for other work"
+    lane = _lane(job)
+    others = [other for other in list(engine.jobs.values()) if _lane(other) == lane]
+    if engine.state != "ready" or not any(o.state in ("running", "finished") for o in others):
+        return "Starting the engine, a few seconds once"  # its worker of this lane still loads
+    return text if job.future is not None else f"{text}: waits for other work"
+
+
+def _lane(job: jobs.Job) -> str:
+    return jobs.LANES.get(job.kind, "quick")
 
 
 def explain_end(job: jobs.Job) -> None:
