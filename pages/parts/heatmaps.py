@@ -138,14 +138,14 @@ def show(
 
 
 def _progress(answers: Answers) -> None:
-    """How many maps are there, then what is still measured beside them, or what colours mean."""
+    """How many maps are there, then how many of their scales, then what colours mean."""
     maps = [answer for (_, row), answer in answers.items() if row != SCALE]
-    others = [answer for (_, row), answer in answers.items() if row == SCALE]
+    scales = [answers[key] for key in answers if key[1] == SCALE and key != MASKS]
     if any(map(waiting.is_active, maps)):
         waiting.follow_all(maps, "Computing maps, {done} of {count} are there")
-    elif any(map(waiting.is_active, others)):
+    elif any(map(waiting.is_active, scales)):
         text = "Measuring colour scales on the whole data set, {done} of {count} are there"
-        waiting.follow_all(others, text)
+        waiting.follow_all(scales, text)
     else:
         _legend()
 
@@ -162,7 +162,10 @@ def _legend() -> None:
 def _masks(answers: Answers, rows: list[int]) -> list[np.ndarray | None]:
     """(H, W) for each row; None where it is not known, as of training images."""
     found = answers.get(MASKS)
-    if found is None or isinstance(found, jobs.Job):
+    if found is None or waiting.is_active(found):
+        return []
+    if isinstance(found, jobs.Job):
+        waiting.explain_end(found)
         return []
     return [found["masks"][row] if row < len(found["masks"]) else None for row in rows]
 
