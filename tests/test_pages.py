@@ -219,6 +219,7 @@ def test_the_bench_shows_what_the_link_says_and_keeps_it():
         "severity": "2.5",
         "seed": "7",
         "spoil-method": "Saliency",
+        "outline": "off",
     }
     app = visit("explain", **link)
     assert maps(app) == ["Saliency", "LRP-eps"]
@@ -236,6 +237,37 @@ def test_each_method_has_its_account_and_its_verdict():
     assert "No account: its sum has no meaning." in said
     assert len(re.findall(r"Passes|Not to be trusted", said)) == 3
     assert said.count("Deletion area") == said.count("Likeness to random weights") == 3
+    table = app.dataframe[0].value
+    assert sorted(table["method"]) == sorted(maps(app))
+    assert table["share of random"].is_monotonic_increasing
+    single = visit("explain", model=trained(), data="mnist-sample", methods="LRP-eps")
+    assert not single.dataframe
+
+
+def test_progress_of_several_answers_is_one_line_that_cancels_what_is_not_there():
+    def page():
+        from deepsvdd_core import jobs
+        from pages.parts import waiting
+
+        waiting.follow_all([{}, jobs.engine().jobs["slow"]], "Maps, {done} of {count}")
+
+    jobs.engine().jobs["slow"] = job = jobs.Job("explain", {}, "", id="slow", state="running")
+    app = AppTest.from_function(page).run()
+    (line,) = app.get("progress")
+    assert (line.proto.value, line.proto.text) == (50, "Maps, 1 of 2 …")
+    app.button[0].click().run()
+    assert jobs.engine().jobs.pop("slow").state == job.state == "cancelled"
+    assert not app.button
+
+
+def outlined(app: AppTest) -> set[str]:
+    """The charts with lines over images, by their keys; the map of places is none of them."""
+    charts = {chart.proto.id.split("-", 2)[2]: chart for chart in app.get("plotly_chart")}
+    return {
+        key
+        for key, chart in charts.items()
+        if '"mode":"lines"' in chart.proto.spec and key != "spoil-place"
+    }
 
 
 def test_a_spoilt_image_has_a_score_and_a_place():
@@ -243,12 +275,19 @@ def test_a_spoilt_image_has_a_score_and_a_place():
     charts = [chart.proto.id for chart in app.get("plotly_chart")]
     shown = [place for place in charts if "-spoil-" in place]
     assert len(shown) == 5 and shown[-1].endswith("spoil-place")
+    assert outlined(app) == {"spoil-After", "spoil-LRP-eps, after"}
 
 
 def test_choices_of_the_bench_that_are_not_there_get_sentences():
     link = {"model": trained(), "data": "mnist-sample"}
     assert not visit("explain", **link).warning
-    wrong = {"methods": "Residual,<b>", "opacity": "nan", "seed": "-1", "view": "x-ray"}
+    wrong = {
+        "methods": "Residual,<b>",
+        "opacity": "nan",
+        "seed": "-1",
+        "view": "x-ray",
+        "outline": "thin",
+    }
     app = first_run("explain", **link, **wrong, spoil="fog", severity="1e9")
     said = texts(app).replace("\\", "")
     for sentence in (
@@ -256,6 +295,7 @@ def test_choices_of_the_bench_that_are_not_there_get_sentences():
         "Opacity of the map cannot be “nan”; choose from 0 to 1.",
         "Seed cannot be “-1”; choose from 0 to 9999.",
         "There is no show “x-ray” here",
+        "Outline of the anomaly is on or off, not “thin”.",
         "cannot be “1e9”; choose from 0.6 to 6. This is 3.",
     ):
         assert sentence in said
@@ -573,6 +613,12 @@ def test_maps_are_compared_with_the_masks_of_a_folder(home):
         r"Pixel AUROC against 1 masks: pooled \S+ %, mean per image \S+ %",
         texts(app).replace("%", " %"),
     )
+    app = visit("explain", model=job.model, data="plates", methods="Saliency", image="0")
+    assert {"image-figure", "relevance-Saliency"} < outlined(app)
+    settle(app.toggle(key="choose-outline").set_value(False).run())
+    assert not outlined(app) and app.query_params["outline"] == "off"
+    app = visit("explain", model=job.model, data="plates", methods="Saliency", image="1")
+    assert "image-figure" not in outlined(app)
 
 
 def test_images_without_contrast_are_explained_like_others(home):

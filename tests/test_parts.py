@@ -1,9 +1,12 @@
-"""What pages compute themselves: thresholds and rankings."""
+"""What pages compute themselves: thresholds, rankings, and what they say of work under way."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pages.parts import heatmaps, ladder, threshold, versus
+from deepsvdd_core import jobs
+from pages.parts import heatmaps, ladder, spoiling, threshold, verdicts, versus, waiting
 
 
 def test_the_ladder_goes_up_down_or_away_from_the_border():
@@ -33,3 +36,61 @@ def test_numbers_of_a_map_that_holds_none_are_said_to_be_none():
     assert heatmaps.greatest(relevance) == 3
     assert heatmaps.greatest(np.full((1, 1), np.nan)) == 0
     assert "sum 5" in heatmaps.note(np.array([[5.0]]))
+    assert "no map" in heatmaps.note(None)
+
+
+def verdict(area: float, random_area: float, likeness: float, *, is_sound: bool) -> dict:
+    numbers = {"area": area, "random_area": random_area, "likeness": likeness}
+    found = {name: np.float64(value) for name, value in numbers.items()}
+    badge = np.frombuffer(b"Not to be trusted: so.", np.uint8)
+    return {**found, "is_sound": np.float64(is_sound), "badge": badge}
+
+
+def test_methods_are_ranked_by_their_area_in_units_of_a_random_order():
+    table = verdicts.ranked(
+        {
+            "A": verdict(0.3, 0.4, 0.1, is_sound=True),
+            "B": verdict(0.2, 0.2, -0.001, is_sound=False),
+            "C": verdict(0.31, 0.62, np.nan, is_sound=True),
+        }
+    )
+    assert list(table["method"]) == ["C", "A", "B"]
+    assert np.allclose(table["share of random"], [50, 75, 100])
+    assert list(table["verdict"]) == ["sound", "sound", "Not to be trusted: so."]
+    assert list(table["area"]) == [0.31, 0.3, 0.2]
+    assert list(table["random order"]) == [0.62, 0.4, 0.2]
+    likeness = list(table["likeness to random weights"])
+    assert np.isnan(likeness[0]) and str(likeness[2]) == "0.0"
+
+
+def test_a_change_that_is_everywhere_has_no_outline():
+    mask = np.zeros((2, 2), bool)
+    mask[0] = True
+    assert spoiling.local(mask) is mask
+    assert spoiling.local(np.ones((2, 2), bool)) is None
+
+
+def job(kind: str, state: str, **about) -> jobs.Job:
+    return jobs.Job(kind, {}, kind, state=state, **about)
+
+
+STARTS = "Starting the engine"
+
+
+@pytest.mark.parametrize(
+    ("engine_state", "asked", "other", "said"),
+    [
+        ("starting", job("explain", "queued"), None, STARTS),
+        ("ready", job("explain", "queued"), None, STARTS),  # no worker is there yet
+        ("ready", job("explain", "queued", future=object()), job("judge", "running"), STARTS),
+        ("ready", job("scale", "queued"), job("judge", "running"), "Maps: waits for other work"),
+        ("ready", job("scale", "queued", future=object()), job("judge", "finished"), "Maps"),
+        ("ready", job("scale", "running"), None, "Maps"),
+        ("ready", job("scale", "running", reports=[{"stage": "Half"}]), None, "Half"),
+    ],
+)
+def test_a_page_says_what_its_work_waits_for(monkeypatch, engine_state, asked, other, said):
+    known = {str(place): one for place, one in enumerate((asked, other)) if one is not None}
+    engine = SimpleNamespace(state=engine_state, jobs=known)
+    monkeypatch.setattr(waiting.jobs, "engine", lambda: engine)
+    assert waiting.stage(asked, "Maps").startswith(said)

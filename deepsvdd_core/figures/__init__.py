@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.colors import sample_colorscale
 
+from deepsvdd_core.figures.outlines import outline as outline
 from deepsvdd_core.figures.relevance import DIVERGING
 from deepsvdd_core.figures.relevance import deletion_curves as deletion_curves
 from deepsvdd_core.figures.relevance import image_column as image_column

@@ -23,6 +23,12 @@ def images(*, dataset: str, fingerprint: str, split: str, report: Report, **_: o
     return {"images": shown.images, "labels": shown.labels, "notes": notes}
 
 
+def masks(*, dataset: str, fingerprint: str, report: Report, **_: object) -> Arrays:
+    """masks (N, H, W) uint8 of the test images, 1 where a pixel is marked; empty without masks."""
+    marked = dataset_of(dataset, report).test.masks
+    return {"masks": np.zeros((0, 1, 1), np.uint8) if marked is None else marked.astype(np.uint8)}
+
+
 def about(answer: Callable[..., Arrays]) -> Callable[..., Arrays]:
     """A question about a subject as work whose parameters are plain values.
 
@@ -55,6 +61,7 @@ WORK: dict[str, Callable[..., Arrays]] = {
     "train": train,
     "measure": measure,
     "images": images,
+    "masks": masks,
     "view": about(asking.view),
     "project": about(asking.project),
     "trust": about(asking.trusted),

@@ -12,6 +12,7 @@ from pages.parts.subject import Subject, choose
 MOST = 8  # selected images at a time
 FEW = 4  # images of one end of the ranking
 FIRST = ("Integrated Gradients", "Grad-CAM")  # shown with the model's own method
+METHODS, OPACITY = 640, 240  # widths in pixels
 ROWS = {
     "one": "Open image",
     "selection": "Selection",
@@ -30,25 +31,23 @@ def show(subject: Subject, order: np.ndarray, row: int) -> None:
         return
     names = about["names"].tobytes().decode().splitlines()
     is_positive = dict(zip(names, map(bool, about["is_positive"]), strict=True))
-    left, right = st.columns([2, 3])
-    with left:
+    with st.container(horizontal=True, gap="medium"):  # wraps where there is little room
         rows = _choose_rows(subject, order, row)
-    with right:
         default = [names[0], *(name for name in FIRST if name in names[1:])]
-        chosen = choices.several("methods", "Methods", names, default)
+        chosen = choices.several("methods", "Methods", names, default, width=METHODS)
     look = _choose_look()
     if not rows or not chosen:
         st.info("Choose at least one image and one method.")
         return
     methods = {name: is_positive[name] for name in chosen}
-    asked = heatmaps.requests(subject, methods, rows)
+    has_masks = bool(about["has_masks"])
+    asked = heatmaps.requests(subject, methods, rows, has_masks=has_masks)
     found = waiting.together(asked, waiting.PATIENCE)
     still = any(map(waiting.is_active, found.values()))
     drawn = st.fragment(heatmaps.show, run_every=0.5 if still else None)
-    drawn(subject, rows, methods, look, is_polling=still)
-    _legend()
-    verdicts.show(subject, rows[0], list(methods), has_masks=bool(about["has_masks"]))
-    spoiling.show(subject, rows, is_positive)
+    drawn(subject, rows, methods, look, has_masks=has_masks, is_polling=still)
+    verdicts.show(subject, rows[0], list(methods), has_masks=has_masks)
+    spoiling.show(subject, rows, is_positive, outlined=look.outlined)
 
 
 def _choose_rows(subject: Subject, order: np.ndarray, row: int) -> list[int]:
@@ -68,17 +67,20 @@ def _choose_rows(subject: Subject, order: np.ndarray, row: int) -> list[int]:
 
 
 def _choose_look() -> Look:
-    left, middle, right = st.columns([2, 2, 3])
     segments = st.segmented_control
-    with left:
+    with st.container(horizontal=True, gap="medium"):
         view = choose(
             "view", "Show", list(VIEWS), "overlay", VIEWS.__getitem__, segments, required=True
         )
-    with middle:
         opacity = choices.number(
-            "opacity", "Opacity of the map", 0.0, 1.0, 0.8, disabled=view != "overlay"
+            "opacity",
+            "Opacity of the map",
+            0.0,
+            1.0,
+            0.8,
+            disabled=view != "overlay",
+            width=OPACITY,
         )
-    with right:
         scale = choose(
             "scale",
             "One colour scale for",
@@ -90,13 +92,11 @@ def _choose_look() -> Look:
             help="Over the whole data set the colours end at the relevance that 1 of 1,000 pixels "
             "exceeds; until that is known, these images decide.",
         )
-    return Look({"input": 0.0, "overlay": opacity, "relevance": None}[view], scale)
-
-
-def _legend() -> None:
-    st.caption(
-        "Red pushes towards anomalous, blue towards normal; maps that are never negative go from "
-        "pale to red and say where, not in which direction. Values are in units of the score, but "
-        "for Saliency (change of the score per unit of a pixel) and Grad-CAM (no unit). All come "
-        "from the very model that gives the score."
-    )
+        outlined = choices.switch(
+            "outline",
+            "Outline of the anomaly",
+            True,
+            help="A line around the pixels that changed under *Spoil it* and, where the data set "
+            "comes with masks, around the marked ones.",
+        )
+    return Look({"input": 0.0, "overlay": opacity, "relevance": None}[view], scale, outlined)

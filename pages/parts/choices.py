@@ -1,4 +1,4 @@
-"""Choices beside menus whose value stands in the link: several of a list, and numbers."""
+"""Choices beside menus whose value stands in the link: several of a list, numbers, switches."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def several(
         st.warning(
             f"{plain(', '.join(strange))} cannot be had here; choose from {', '.join(options)}."
         )
-    if strange or key not in st.session_state:
-        usable = [value for value in dict.fromkeys(wanted) if value in options]
-        st.session_state[key] = usable or list(default)
+    usable = [value for value in dict.fromkeys(wanted) if value in options]
+    is_wrong = bool(strange) or key not in st.session_state
+    # Sent with every run: a browser that still loads the widget can miss it once.
+    st.session_state[key] = (usable or list(default)) if is_wrong else usable
     chosen = st.multiselect(label, options, key=key, **about)
     st.session_state[f"last-{name}"] = chosen
     st.query_params[name] = ",".join(chosen)
@@ -62,7 +63,24 @@ def number(
                 )
                 value = default
         st.session_state[key] = value
+    st.session_state[key] = st.session_state[key]  # sent again, see `several`
     value = widget(label, low, high, key=key, **about)
     st.session_state[f"last-{name}-{of}"] = value
     st.query_params[name] = f"{value:g}" if kind is float else str(value)
+    return value
+
+
+def switch(name: str, label: str, default: bool, **about: object) -> bool:
+    """On or off; another word in the link gets a sentence and the default."""
+    key, linked = f"choose-{name}", st.query_params.get(name)
+    words = {"on": True, "off": False}
+    if key not in st.session_state:
+        if linked is not None and linked not in words:
+            st.warning(f"{label} is on or off, not “{plain(linked)}”.")
+        last = st.session_state.get(f"last-{name}", default)
+        st.session_state[key] = words.get(linked, last)
+    st.session_state[key] = st.session_state[key]  # sent again, see `several`
+    value = st.toggle(label, key=key, **about)
+    st.session_state[f"last-{name}"] = value
+    st.query_params[name] = "on" if value else "off"
     return value

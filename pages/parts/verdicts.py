@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from deepsvdd_core import corruptions, figures, jobs
 from deepsvdd_core.products import Arrays
-from pages.parts import waiting
+from pages.parts import heatmaps, waiting
 from pages.parts.frame import NO_BAR
 from pages.parts.subject import Subject, choose
 
 MIXED = "three kinds"
+COLUMNS = {
+    name: st.column_config.NumberColumn(format=form)
+    for name, form in (
+        ("area", "%.2f"),
+        ("random order", "%.2f"),
+        ("share of random", "%.0f %%"),
+        ("likeness to random weights", "%.2f"),
+    )
+}
 DEFINITIONS = """
 **Conservation.** Sum of the map + what the constants of the model took = score. Biases, batch norm,
 the centre or the reference image take a part of the score that belongs to no pixel. Only methods
@@ -35,8 +45,11 @@ pixels. *Pooled*: one curve over the pixels of all test images, those without an
 
 
 def show(subject: Subject, row: int, methods: list[str], *, has_masks: bool) -> None:
-    """One column per method, as wide as those of the maps; conservation is of the first image."""
-    left, *columns = st.columns(1 + len(methods))
+    """One column per method, as wide as those of the maps, and their ranking.
+
+    row: the image whose conservation is told.
+    """
+    left, *columns = heatmaps.columns("bench-verdicts", 1 + len(methods))
     with left:
         st.markdown("**Can it be trusted?**")
         local = corruptions.LOCAL[subject.images.shape[1]]
@@ -45,14 +58,60 @@ def show(subject: Subject, row: int, methods: list[str], *, has_masks: bool) -> 
         with st.popover("What this means"):
             st.markdown(DEFINITIONS)
     asked = {m: {**subject.parameters, "explainer": m} for m in methods}
+    verdicts = {}
     for column, (method, about) in zip(columns, asked.items(), strict=True):
         with column:
+            st.markdown(f"**{method}**")
             _conservation(waiting.glance("explain", {**about, "index": row}), row)
             judged = _answer("judge", f"Judging {method}", {**about, "corruptions": kinds})
             if judged is not None:
+                verdicts[method] = judged
                 _verdict(method, judged)
             if has_masks:
                 _localisation(_answer("localise", f"Comparing {method} with masks", about))
+    if len(verdicts) > 1:
+        _ranking(verdicts)
+
+
+def ranked(verdicts: dict[str, Arrays]) -> pd.DataFrame:
+    """A line per method, the smallest deletion area in units of a random order's first.
+
+    verdicts: what `honesty.judge` found, by method.
+    """
+    lines = [
+        {
+            "method": method,
+            "area": float(judged["area"]),
+            "random order": float(judged["random_area"]),
+            "share of random": 100 * float(judged["area"] / judged["random_area"]),
+            "likeness to random weights": round(float(judged["likeness"]), 2) + 0.0,  # no -0
+            "verdict": "sound" if judged["is_sound"] else badge(judged),
+        }
+        for method, judged in verdicts.items()
+    ]
+    return pd.DataFrame(lines).sort_values("share of random", kind="stable", ignore_index=True)
+
+
+def badge(judged: Arrays) -> str:
+    """The verdict in one sentence."""
+    return judged["badge"].tobytes().decode()
+
+
+def _ranking(verdicts: dict[str, Arrays]) -> None:
+    st.markdown("**Ranked by the honesty row**")
+    st.dataframe(
+        ranked(verdicts),
+        hide_index=True,
+        height="content",
+        column_config=COLUMNS,
+        placeholder="not defined",
+        key="ranking-of-methods",
+        alt="Methods from the smallest deletion area relative to a random order to the largest.",
+    )
+    st.caption(
+        "First stands the method whose most relevant pixels, restored first, take away the excess "
+        "score fastest: at 100 % of a random order a map says nothing, sound needs at most 80 %."
+    )
 
 
 def _answer(kind: str, text: str, asked: dict[str, object]) -> Arrays | None:
@@ -81,11 +140,11 @@ def _conservation(found: Arrays | jobs.Job, row: int) -> None:
 
 def _verdict(method: str, judged: Arrays) -> None:
     sign = ":green[:material/check_circle:]" if judged["is_sound"] else ":red[:material/warning:]"
-    st.markdown(f"{sign} {judged['badge'].tobytes().decode()}")
+    st.markdown(f"{sign} {badge(judged)}")
     said = [
         f"Deletion area {judged['area']:.2f}, random order {judged['random_area']:.2f}",
         *_known("Largest pixel {:.2g} of the score", judged["peak"]),
-        *_known("Likeness to random weights {:.2f}", judged["likeness"]),
+        *_known("Likeness to random weights {:z.2f}", judged["likeness"]),
         f"{int(judged['count'])} spoilt images",
     ]
     st.caption("; ".join(said) + ".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TypeVar
 
 import streamlit as st
@@ -86,17 +87,54 @@ def follow(job_id: str, text: str, *, is_narrow: bool = False) -> None:
     if job is None or not job.is_active:
         st.rerun()
     last = job.reports[-1] if job.reports else {}
-    stage = last.get("stage") or text
-    if engine.state != "ready":
-        stage = "Starting the engine, a few seconds once"
+    fraction = last.get("fraction", 0.0)
+    _line(stage(job, text), fraction, [job], f"cancel-{job_id}", is_narrow=is_narrow)
+
+
+def follow_all(answers: Iterable[Arrays | jobs.Job], text: str) -> None:
+    """Progress of answers that a page shows together, in a fragment that asks for them again.
+
+    text: what is made, "{done}" and "{count}" in it tell how many are there and wanted.
+    """
+    answers = list(answers)
+    active = [answer for answer in answers if is_active(answer)]
+    if active:
+        done = len(answers) - len(active)
+        first = next((job for job in active if job.state == "running"), active[0])
+        text = text.format(done=done, count=len(answers))
+        _line(stage(first, text), done / len(answers), active, "cancel-together")
+
+
+def _line(
+    said: str, fraction: float, made: list[jobs.Job], key: str, *, is_narrow: bool = False
+) -> None:
+    """A bar, and a button that cancels these jobs."""
     if is_narrow:
         left = right = st.container()
     else:
         left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(float(last.get("fraction", 0.0)), text=f"{plain(stage)} …")
-    if right.button("Cancel", key=f"cancel-{job_id}"):
-        engine.cancel(job)
+    left.progress(float(fraction), text=f"{plain(said)} …")
+    if right.button("Cancel", key=key):
+        for job in made:
+            jobs.engine().cancel(job)
         st.rerun()
+
+
+def stage(job: jobs.Job, text: str) -> str:
+    """What a job does, or what it waits for."""
+    engine = jobs.engine()
+    last = job.reports[-1] if job.reports else {}
+    if job.state == "running":
+        return last.get("stage") or text
+    lane = _lane(job)
+    others = [other for other in list(engine.jobs.values()) if _lane(other) == lane]
+    if engine.state != "ready" or not any(o.state in ("running", "finished") for o in others):
+        return "Starting the engine, a few seconds once"  # its worker of this lane still loads
+    return text if job.future is not None else f"{text}: waits for other work"
+
+
+def _lane(job: jobs.Job) -> str:
+    return jobs.LANES.get(job.kind, "quick")
 
 
 def explain_end(job: jobs.Job) -> None:
