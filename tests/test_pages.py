@@ -260,6 +260,22 @@ def test_progress_of_several_answers_is_one_line_that_cancels_what_is_not_there(
     assert not app.button
 
 
+def test_a_job_that_ended_well_meanwhile_is_not_called_cancelled():
+    def page():
+        import streamlit as st
+
+        from deepsvdd_core import jobs
+        from pages.parts import waiting
+
+        st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+        if st.session_state["runs"] == 1:
+            waiting.explain_end(jobs.Job("explain", {}, "", state="finished"))
+        st.text(f"run {st.session_state['runs']}")
+
+    app = AppTest.from_function(page).run()
+    assert not app.info and app.text[0].value == "run 2"
+
+
 def outlined(app: AppTest) -> set[str]:
     """The charts with lines over images, by their keys; the map of places is none of them."""
     charts = {chart.proto.id.split("-", 2)[2]: chart for chart in app.get("plotly_chart")}

@@ -98,7 +98,7 @@ def choose_subject() -> Subject:
     if not models:
         st.info("There is no model yet; train one on the Train page.")
         st.stop()
-    left, middle, right = st.columns([3, 2, 2])
+    left, middle, right = st.columns([4, 3, 3])
     with left:
         name = choose(
             "model", "Model", list(models), start_model(models), lambda n: title(models[n])

@@ -139,6 +139,8 @@ def _lane(job: jobs.Job) -> str:
 
 def explain_end(job: jobs.Job) -> None:
     """Why a job has no result, and a button to try again."""
+    if job.state == "finished":  # since the page asked
+        st.rerun()
     if job.state == "failed":
         st.error(plain(job.message))
     else:
