@@ -97,7 +97,7 @@ class Experiment:
     seed: int = 0
     leave_out: str | None = None  # a data set whose test images must not be trained on
     labelled_weight: float = 1.0  # η of Deep SAD
-    reconstruction_weight: float = 0.1  # of the hybrid objective
+    reconstruction_weight: float = 0.1  # of hybrid and multi-center
     augment: bool = False  # shift and mirror training images
     precision: str = "float32"  # or "bfloat16", for the products of layers while training
     pollution: float = 0.0  # share of anomalies among the unlabelled training images
