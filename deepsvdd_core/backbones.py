@@ -62,8 +62,8 @@ class Backbone(nn.Module):
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """uint8 (N, 1 or 3, H, W) to float32 (N, d) of unit length.
 
-        The length of these features says more about contrast than about content: without it the
-        nearest neighbours tell classes apart far better. Those of many images are kept on disk.
+        Without their length, nearest neighbours tell the classes of CIFAR-10's training split apart
+        far better. Those of many images are kept on disk.
         """
         if len(images) < WORTH_KEEPING:
             return of_unit_length(self._features(images))

@@ -177,7 +177,7 @@ class Experiment:
         if self.artefact is not None:
             text += f", {self.artefact} on {self.artefact_share:.0%}"
         if self.spoilt is not None:
-            text += f", shown {self.spoilt.replace('+', ' and ')}"
+            text += f", copies with {self.spoilt.replace('+', ' and ')}"
         return text
 
     def to_dict(self) -> dict:

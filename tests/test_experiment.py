@@ -75,7 +75,7 @@ def test_the_title_says_what_was_planted_and_set_by_hand():
 
 def test_the_title_says_what_it_was_shown():
     shown = Experiment("a", ("1",), objective="fcdd-masks", spoilt="dotted line+zigzag")
-    assert shown.title == "a, normal: 1, fcdd-masks, shown dotted line and zigzag"
+    assert shown.title == "a, normal: 1, fcdd-masks, copies with dotted line and zigzag"
 
 
 def test_an_unknown_choice_is_refused():

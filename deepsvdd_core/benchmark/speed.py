@@ -221,9 +221,14 @@ def compare(name: str, kind: str, pool: ProcessPoolExecutor) -> float:
 
 
 def most_memory() -> float:
-    """MiB this process held at most, on Linux; `getrusage` would count its parent's, too."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) / 2**10
+    """MiB this process held at most; NaN where there is no /proc.
+
+    `getrusage` would count what the parent held, too.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**10
 
 
 def size_in_worker(name: str, count: int) -> tuple[float, float, float, float]:

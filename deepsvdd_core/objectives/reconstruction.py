@@ -65,7 +65,7 @@ class Hybrid(OneClass):
 class MultiCenter(SeveralSpheres):
     """Train as the hybrid objective, then enclose the codes in many spheres of one radius.
 
-    The reconstruction error keeps apart what the pull towards one centre would bring together. The
+    The reconstruction error is to keep apart what the pull to one centre would bring together. The
     spheres lie around the clusters of the finest partition FINCH finds among the trained codes.
     """
 

@@ -220,7 +220,12 @@ def references_of(subject: Subject) -> np.ndarray | None:
     if not set(normal) <= set(train.class_names):
         return None
     rows = np.flatnonzero(~anomaly_mask(train, normal))
-    return train.images[rows[:: -(-len(rows) // MOST_REFERENCES)]] if len(rows) else None
+    return spread(train.images[rows], MOST_REFERENCES) if len(rows) else None
+
+
+def spread(images: np.ndarray, most: int) -> np.ndarray:
+    """At most so many images, spread over all of them."""
+    return images[:: -(-len(images) // most)]
 
 
 def limit_of(subject: Subject) -> float:

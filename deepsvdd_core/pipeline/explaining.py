@@ -12,7 +12,7 @@ from deepsvdd_core.datasets import ImageSet
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.explainers import POSITIVE, Explainer, Ledger, comparing, supported
 from deepsvdd_core.honesty.localisation import mean_pixel_auroc, pooled_pixel_auroc
-from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by, references_of
+from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by, references_of, spread
 from deepsvdd_core.pipeline.running import Arrays, dataset_of
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.projections import PLACES, PROJECTIONS
@@ -87,7 +87,7 @@ def judge(
     detector, dataset = subject.detector, dataset_of(subject.dataset)
     explains, ledger = _explainer(subject, explainer)
     clean, training = _normal(dataset.test, detector), _normal(dataset.train, detector)
-    clean, training = _spread(clean, JUDGED_ON), _spread(training, JUDGED_BY)
+    clean, training = spread(clean, JUDGED_ON), spread(training, JUDGED_BY)
     spoilt, kinds = np.empty_like(clean), len(corruptions)
     for place, kind in enumerate(corruptions):
         spoilt[place::kinds] = _corruption(kind)(clean[place::kinds]).images
@@ -216,8 +216,3 @@ def _normal(part: ImageSet, detector: Detector) -> np.ndarray:
     if len(images) < 2:
         raise ValueError("A split of this data set has fewer than 2 images of a normal class.")
     return images
-
-
-def _spread(images: np.ndarray, most: int) -> np.ndarray:
-    """At most so many images, spread over all of them."""
-    return images[:: -(-len(images) // most)]

@@ -6,14 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from deepsvdd_core import datasets
-from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.products import Arrays
 from pages.parts import card, laboratory, reasons, waiting
 from pages.parts.subject import Subject, choose
 
-EVERY = "all classes"
-TRAINED_ON = ("dotted line", "zigzag")
+TRAINED_ON = tuple(laboratory.SMALL_FCDD["spoilt"].split("+"))
 OBJECTIVES = {"fcdd": "FCDD without masks", "fcdd-masks": "FCDD with masks"}
 SHORT = {"fcdd": "without", "fcdd-masks": "with"}  # in headings
 NUMBER = st.column_config.NumberColumn(format="%.1f")
@@ -21,23 +18,20 @@ NUMBER = st.column_config.NumberColumn(format="%.1f")
 
 def show(subject: Subject) -> None:
     """Train what is missing, then one table of both."""
-    source = datasets.source(subject.dataset)
-    if source.image_shape[0] > 1:
+    if subject.images.shape[1] > 1:
         st.info("The corruptions here are defined on grey images; choose a grey data set above.")
         return
     left, right = st.columns(2)
     with left:
-        normal = choose("masks-class", "Normal", [EVERY, *source.class_names], EVERY)
+        classes = laboratory.choose_normal("masks-class", subject.dataset)
     with right:
         count = laboratory.choose_count(
             "masks-count", "Normal images to spoil, at most", "100", "As in step 1."
         )
-    classes = source.class_names if normal == EVERY else (normal,)
     entries = {}
     for objective, label in OBJECTIVES.items():
-        entry = laboratory.trained(
-            _experiment(objective, subject.dataset, classes), f"Train {label}"
-        )
+        wanted = laboratory.experiment(objective, subject.dataset, classes)
+        entry = laboratory.trained(wanted, f"Train {label}")
         if entry is not None:
             entries[objective] = entry
     if len(entries) < len(OBJECTIVES):
@@ -61,22 +55,6 @@ def show(subject: Subject) -> None:
         found[objective] = answer
     _table(found)
     _example(found)
-
-
-def _experiment(objective: str, dataset: str, normal: tuple[str, ...]) -> Experiment:
-    """A small network for a few epochs; both objectives see the same images."""
-    slow = datasets.source(dataset).slow
-    return Experiment(
-        dataset,
-        normal,
-        objective=objective,
-        encoder="fcdd-28-small",
-        epochs=10,
-        batch_size=50,
-        contrast_normalisation=False,
-        most_images=laboratory.MOST_TRAINED_ON if slow else None,
-        spoilt="+".join(TRAINED_ON),
-    )
 
 
 def _table(found: dict[str, Arrays]) -> None:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from deepsvdd_core import datasets, library
+from deepsvdd_core import library
 from pages.parts import laboratory, reasons, waiting
-from pages.parts.subject import Subject, choose
+from pages.parts.subject import Subject
 
-EVERY = "all classes"
 SHORT = {"kde": "KDE", "one-class": "SVDD", "reconstruction": "AE"}  # in headings
 NUMBER = st.column_config.NumberColumn(format="%.1f")
 
 
 def show(subject: Subject) -> None:
     """Train what is missing, then one table of three models and their ensemble."""
-    names = datasets.source(subject.dataset).class_names
     left, right = st.columns(2)
     with left:
-        normal = choose("remedy-class", "Normal", [EVERY, *names], EVERY)
+        classes = laboratory.choose_normal("remedy-class", subject.dataset)
     with right:
         count = laboratory.choose_count(
             "remedy-count", "Normal images to spoil, at most", "100", "As in step 1."
         )
-    classes = names if normal == EVERY else (normal,)
     entries = {}
     for method, label in laboratory.MODELS.items():
         wanted = laboratory.experiment(method, subject.dataset, classes)

@@ -20,9 +20,7 @@ def choose_corruption(subject: Subject) -> dict[str, object]:
     """A corruption that suits the images, its severity and its seed, as a request has them."""
     grey = subject.images.shape[1] == 1
     options = [name for name, known in CORRUPTIONS.items() if grey or known.takes_colour]
-    with st.container(
-        horizontal=True, gap="medium", width="content"
-    ):  # wraps where there is little room
+    with st.container(horizontal=True, gap="medium", width="content"):
         default = "dotted line" if grey else "planted tag"
         name = choose(
             "spoil", "Corruption", options, default, on_change=_forget_severity, width=FIELD

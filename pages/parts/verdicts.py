@@ -28,8 +28,9 @@ the centre or the reference image take a part of the score that belongs to no pi
 with such an account have this line. It proves little alone: a map may sum to the score and be
 garbage.
 
-**Largest pixel.** The largest |relevance| of one pixel in units of the explained score, the worst
-of all judged images. More than 1 means that huge values cancel each other.
+**Largest pixel.** The largest |relevance| of one pixel in units of the score, or of the part the
+map explains if that is larger; the worst of all judged images. More than 1 means that huge values
+cancel each other.
 
 **Deletion.** Normal test images are spoilt, then restored pixel by pixel to the clean original, the
 most relevant first, up to half of the pixels. The area under the falling excess score; lower is
