@@ -46,18 +46,18 @@ def verdict(area: float, random_area: float, likeness: float, *, is_sound: bool)
     return {**found, "is_sound": np.float64(is_sound), "badge": badge}
 
 
-def test_methods_are_ranked_by_their_area_in_units_of_a_random_order():
+def test_sound_methods_stand_first_then_area_in_units_of_a_random_order_ranks():
     table = verdicts.ranked(
         {
             "A": verdict(0.3, 0.4, 0.1, is_sound=True),
-            "B": verdict(0.2, 0.2, -0.001, is_sound=False),
+            "B": verdict(0.02, 0.2, -0.001, is_sound=False),
             "C": verdict(0.31, 0.62, np.nan, is_sound=True),
         }
     )
     assert list(table["method"]) == ["C", "A", "B"]
-    assert np.allclose(table["share of random"], [50, 75, 100])
+    assert np.allclose(table["share of random"], [50, 75, 10])
     assert list(table["verdict"]) == ["sound", "sound", "Not to be trusted: so."]
-    assert list(table["area"]) == [0.31, 0.3, 0.2]
+    assert list(table["area"]) == [0.31, 0.3, 0.02]
     assert list(table["random order"]) == [0.62, 0.4, 0.2]
     likeness = list(table["likeness to random weights"])
     assert np.isnan(likeness[0]) and str(likeness[2]) == "0.0"

@@ -75,7 +75,7 @@ def show(subject: Subject, row: int, methods: list[str], *, has_masks: bool) -> 
 
 
 def ranked(verdicts: dict[str, Arrays]) -> pd.DataFrame:
-    """A line per method, the smallest deletion area in units of a random order's first.
+    """A line per method, sound ones first, then by deletion area in units of a random order's.
 
     verdicts: what `honesty.judge` found, by method.
     """
@@ -88,9 +88,13 @@ def ranked(verdicts: dict[str, Arrays]) -> pd.DataFrame:
             "likeness to random weights": round(float(judged["likeness"]), 2) + 0.0,  # no -0
             "verdict": "sound" if judged["is_sound"] else badge(judged),
         }
-        for method, judged in verdicts.items()
+        for method, judged in sorted(verdicts.items(), key=lambda item: _rank(item[1]))
     ]
-    return pd.DataFrame(lines).sort_values("share of random", kind="stable", ignore_index=True)
+    return pd.DataFrame(lines)
+
+
+def _rank(judged: Arrays) -> tuple[bool, float]:
+    return not judged["is_sound"], float(judged["area"] / judged["random_area"])
 
 
 def badge(judged: Arrays) -> str:
@@ -107,11 +111,12 @@ def _ranking(verdicts: dict[str, Arrays]) -> None:
         column_config=COLUMNS,
         placeholder="not defined",
         key="ranking-of-methods",
-        alt="Methods from the smallest deletion area relative to a random order to the largest.",
+        alt="Methods, sound ones first, by their deletion area relative to a random order.",
     )
     st.caption(
-        "First stands the method whose most relevant pixels, restored first, take away the excess "
-        "score fastest: at 100 % of a random order a map says nothing, sound needs at most 80 %."
+        "Sound methods stand first, and of these the one whose most relevant pixels, restored "
+        "first, take away the excess score fastest. At 100 % of a random order a map says nothing; "
+        "sound needs at most 80 %."
     )
 
 
