@@ -22,10 +22,12 @@ THREADS = {
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 } | {"OMP_WAIT_POLICY": "PASSIVE"}
 
+# A training needs the same memory in every step. What it frees up to these bytes stays with the
+# process (glibc); given back and taken anew each time, it would take up to twice as long.
+MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+
 SETTINGS = {
-    # Dask's own would make a process give memory back to the system after every step of a
-    # training, and so double its time.
-    "distributed.nanny.pre-spawn-environ": THREADS,
+    "distributed.nanny.pre-spawn-environ": THREADS | MEMORY,
     # A worker that trains counts as busier than one that still warms up.
     "distributed.scheduler.default-task-durations": {
         "warm_up": "1s",

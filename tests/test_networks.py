@@ -70,6 +70,20 @@ def test_decoders_mirror_encoders(name):
     assert rebuilt.min() >= 0 and rebuilt.max() <= 1
 
 
+@pytest.mark.parametrize("name", [n for n, kind in ENCODERS.items() if not kind.has_bias])
+def test_a_decoder_gives_what_its_layers_give_one_by_one(name):
+    decoder = ENCODERS[name]().decoder().double()
+    codes = torch.randn(3, ENCODERS[name].embedding_dim, dtype=torch.float64)
+    results = []
+    for run in (decoder, lambda codes: torch.nn.Sequential.forward(decoder, codes)):
+        images = run(codes)
+        decoder.zero_grad()
+        images.square().sum().backward()
+        results.append([images, *(p.grad for p in decoder.parameters())])
+    for mine, layer_by_layer in zip(*results, strict=True):
+        assert torch.allclose(mine, layer_by_layer, rtol=1e-9, atol=1e-9)
+
+
 def test_contrast_normalisation_leaves_mean_zero_and_mean_absolute_value_one():
     pixels = torch.rand(5, 3, 8, 8) * torch.tensor([1, 0.5, 0.1, 0.01, 1]).reshape(5, 1, 1, 1)
     normalised = Preprocessing().normalise_contrast(pixels)

@@ -13,6 +13,7 @@ the schedule live stands beside the usual loop's epochs for the schedule full.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import statistics
 import time
@@ -256,6 +257,9 @@ def live_training() -> float:
 
 def main() -> None:
     """Print both tables and what they come to."""
+    from deepsvdd_core.engine import MEMORY, THREADS  # not needed in the worker processes
+
+    os.environ.update(THREADS | MEMORY)  # of the worker processes, as of those of the application
     context = multiprocessing.get_context("spawn")
     print("Seconds per epoch, medians of interleaved rounds, batches of", end=" ")
     print(f"{BATCH}; ratios are medians of ratios.\n")
