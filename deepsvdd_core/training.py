@@ -95,7 +95,9 @@ def minimise(
     raise to stop. Raises ValueError when the loss is no longer finite.
     """
     parameters = [p for module in modules for p in module.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=learning_rate, weight_decay=weight_decay)
+    optimiser = torch.optim.Adam(
+        parameters, lr=learning_rate, weight_decay=weight_decay, fused=True
+    )
     schedule = schedule_of(optimiser, epochs, experiment)
     device = parameters[0].device
     for _ in range(epochs):
@@ -174,14 +176,13 @@ def train(
     masks: Tensor | None = None,
     on_step: OnStep = nothing,
 ) -> Iterator[EpochReport]:
-    """Initialise the objective on what may be normal, then train encoder and objective.
+    """Train encoder and objective; the objective is initialised already.
 
     look: shown after each epoch, never used to choose anything. masks: the anomalous pixels
     (N, H, W) bool, for an objective that uses them.
     """
     epochs = experiment.epochs
     may_be_normal = inputs[semi_labels >= 0]
-    objective.initialise(embed_all(encoder, may_be_normal))
     yield EpochReport("training", 0, epochs, None, *look())
 
     def loss_of(rows: Tensor) -> Tensor:

@@ -221,6 +221,8 @@ def test_a_network_with_biases_collapses_and_is_caught(zero_task):
     objective = OBJECTIVES["one-class"](8, experiment)
     inputs = torch.from_numpy(zero_task.train_images).float() / 255
 
+    objective.initialise(embed_all(encoder, inputs))
+
     def look() -> Look:
         codes = embed_all(encoder, inputs[:100])
         scores = objective.anomaly_score(codes).numpy()

@@ -140,6 +140,7 @@ class DeepDetector(Detector, nn.Module):
         if self.objective.pretrains and decoder is not None:
             decoder = decoder.to(self.device, memory_format=torch.channels_last)
             yield from pretrain(self.encoder, decoder, normal_inputs, **common)
+            self.objective.initialise(embed_all(self.encoder, normal_inputs))
         reports = train(
             self.encoder, self.objective, inputs, semi_labels, look=look, masks=masks, **common
         )
