@@ -21,6 +21,7 @@ of which imports only from those before it:
     figures      arrays -> Plotly figures and sheets of pictures
     export       a selection of images -> a zip, or one HTML page
     clustering   embeddings -> clusters
+    scaling      pixels -> what networks take
     networks     images -> embeddings
     backbones    pretrained networks: images -> features
     sphere       thresholds -> radii in the embedding, without torch
@@ -41,5 +42,5 @@ of which imports only from those before it:
     ready_made   trains the models that come with the program
 
 The server that shows the pages never loads torch, umap or numba: it imports only the rooms before
-networks, sphere, recording, projections, jobs and benchmark.
+scaling, sphere, recording, projections, jobs and benchmark.
 """

@@ -14,8 +14,7 @@ def packed(chosen: np.ndarray) -> str | None:
     """A selection (N,) bool as text for a link; None when nothing is selected."""
     if not chosen.any():
         return None
-    bits = np.packbits(chosen, bitorder="little").tobytes()
-    return base64.urlsafe_b64encode(zlib.compress(bits, 9)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(zlib.compress(to_bits(chosen), 9)).decode().rstrip("=")
 
 
 def unpacked(text: str | None, count: int) -> np.ndarray:
@@ -32,6 +31,11 @@ def unpacked(text: str | None, count: int) -> np.ndarray:
     except (ValueError, zlib.error) as error:
         raise ValueError("The selection in this link is damaged.") from error
     return from_bits(bits, count)
+
+
+def to_bits(chosen: np.ndarray) -> bytes:
+    """One bit per image of (count,) bool; the inverse of `from_bits`."""
+    return np.packbits(chosen, bitorder="little").tobytes()
 
 
 def from_bits(bits: bytes, count: int) -> np.ndarray:

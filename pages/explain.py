@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pages.parts import bench, frame, heatmaps, ranking, state
+from pages.parts import bench, frame, ranking, state
 from pages.parts.subject import choose_subject
 
 frame.heading(
@@ -15,8 +15,7 @@ frame.heading(
 )
 subject = choose_subject()
 order = np.argsort(-subject.scores, kind="stable")
-row = heatmaps.choose_image(subject, order)
-bench.show(subject, order, row)
+bench.show(subject, order)
 
 st.subheader("Other images")
 picked = ranking.show(subject)

@@ -23,6 +23,7 @@ ROOMS = (
     "figures",
     "export",
     "clustering",
+    "scaling",
     "networks",
     "backbones",
     "sphere",

@@ -55,100 +55,21 @@ def test_an_arrow_leads_from_a_point_to_another():
     assert arrow.axref == arrow.xref == "x"
 
 
-PICTURES = np.zeros((2, 1, 4, 4), np.uint8)
-MAPS = [np.array([[0.0, -4.0], [1.0, 2.0]]), np.zeros((2, 2))]
+def test_colours_of_relevance_go_from_blue_over_white_to_red():
+    low, *_, high = signed = figures.stops(is_positive=False, transparent=False)
+    assert low[2] > low[0] and high[0] > high[2]
+    assert min(signed[len(signed) // 2][:3]) > 240
+    lowest, *_, highest = figures.stops(is_positive=True, transparent=False)
+    assert min(lowest[:3]) >= 240 and highest[0] > highest[2]
+    assert {alpha for *_, alpha in signed} == {255}
 
 
-def notes(figure) -> list[str]:
-    return [note.text for note in figure.layout.annotations]
-
-
-def test_signed_maps_are_symmetric_around_zero_and_equal_limits_share_a_bar():
-    figure = figures.relevance_column(PICTURES, MAPS, [4.0, 4.0], ["a", "b"])
-    first, _, second = figure.data
-    assert np.array_equal(first.z, MAPS[0]) and np.array_equal(second.z, MAPS[1])
-    axis = figure.layout.coloraxis
-    assert (axis.cmin, axis.cmax) == (-4, 4)
-    assert {trace.coloraxis for trace in figure.data} == {"coloraxis"}
-    assert notes(figure) == ["a", "b", "4", "0", "-4"]
-
-
-def test_a_bar_is_as_high_as_its_map_beside_it_and_falls_from_limit_to_limit():
-    figure = figures.relevance_column(PICTURES, MAPS, [4.0, 1.0], ["", ""], is_positive=True)
-    _, bar, second, other = figure.data
-    assert [trace.coloraxis for trace in figure.data] == ["coloraxis"] * 2 + ["coloraxis2"] * 2
-    assert (figure.layout.coloraxis2.cmin, figure.layout.coloraxis2.cmax) == (0, 1)
-    assert (other.xaxis, other.yaxis) == (second.xaxis, second.yaxis) == ("x2", "y2")
-    assert (bar.y[0], bar.y[-1]) == (-0.5, 3.5) and min(bar.x) > 3.5  # of 4 by 4 pixels
-    assert bar.x[-1] < figure.layout.xaxis.range[1]
-    assert (bar.z[0, 0], bar.z[-1, 0]) == (4, 0)
-    assert notes(figure) == ["", "", "4", "2", "0", "1", "0.5", "0"]
-    assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
-
-
-def test_there_is_no_bar_before_there_is_a_map_or_where_none_is_seen():
-    for maps, opacity in (([None, None], 0.8), (MAPS, 0.0)):
-        figure = figures.relevance_column(PICTURES, maps, [4.0, 4.0], ["", ""], opacity=opacity)
-        assert notes(figure) == ["", ""]
-
-
-def test_images_and_maps_are_drawn_on_equal_axes():
-    image = figures.image_column(PICTURES, ["", ""]).layout
-    maps = figures.relevance_column(PICTURES, MAPS, [4.0, 1.0], ["", ""]).layout
-    for axis in ("xaxis", "yaxis", "xaxis2", "yaxis2"):
-        assert image[axis] == maps[axis]
-    assert (image.margin, image.height) == (maps.margin, maps.height)
-
-
-def test_an_outline_goes_around_marked_pixels_and_not_between_them():
-    mask = np.array([[False, True, True], [False, False, False]])
-    x, y = figures.outline(mask)
-    assert x[2::3] == y[2::3] == [None] * 6
-    segments = {frozenset([(x[i], y[i]), (x[i + 1], y[i + 1])]) for i in range(0, len(x), 3)}
-    assert segments == {
-        frozenset(ends)
-        for ends in (
-            [(0.5, -0.5), (0.5, 0.5)],  # left
-            [(2.5, -0.5), (2.5, 0.5)],  # right
-            [(0.5, -0.5), (1.5, -0.5)],  # above
-            [(1.5, -0.5), (2.5, -0.5)],
-            [(0.5, 0.5), (1.5, 0.5)],  # below
-            [(1.5, 0.5), (2.5, 0.5)],
-        )
-    }
-
-
-def test_a_hole_has_an_outline_and_an_empty_mask_none():
-    ring = np.ones((3, 3), np.uint8)
-    ring[1, 1] = 0
-    assert figures.outline(ring)[0].count(None) == 12 + 4
-    assert figures.outline(np.zeros((3, 3), bool)) == ([], [])
-
-
-def test_outlines_are_drawn_over_the_images_and_maps_they_belong_to():
-    mask = np.zeros((4, 4), bool)
-    mask[1, 2] = True
-    masks = [None, mask]
-    for figure in (
-        figures.image_column(PICTURES, ["", ""], masks),
-        figures.relevance_column(PICTURES, MAPS, [4.0, 4.0], ["", ""], masks=masks),
-    ):
-        dark, bright = figure.data[-2:]
-        assert dark.x == bright.x and dark.line.width > bright.line.width
-        assert {(trace.xaxis, trace.yaxis) for trace in (dark, bright)} == {("x2", "y2")}
-        assert sum(trace.type == "scatter" for trace in figure.data) == 2
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_an_overlay_shows_the_image_where_nothing_is_relevant(channels):
-    pictures = np.zeros((2, channels, 4, 4), np.uint8)
-    figure = figures.relevance_column(pictures, [MAPS[0], None], [4.0, 4.0], ["", ""], opacity=0.5)
-    picture, over, _, waiting = figure.data
-    assert picture.type == waiting.type == ("heatmap" if channels == 1 else "image")
-    assert (over.coloraxis, over.opacity) == ("coloraxis", 0.5)
-    scale = dict(figure.layout.coloraxis.colorscale)
-    assert scale[0.5].endswith("0.0)")
-    assert scale[0.0].endswith("1.0)") and scale[1.0].endswith("1.0)")
+def test_over_an_image_what_is_irrelevant_is_transparent():
+    signed = [alpha for *_, alpha in figures.stops(is_positive=False, transparent=True)]
+    assert (signed[0], signed[len(signed) // 2], signed[-1]) == (255, 0, 255)
+    assert signed == signed[::-1]
+    positive = [alpha for *_, alpha in figures.stops(is_positive=True, transparent=True)]
+    assert positive[0] == 0 and positive == sorted(positive) and positive[-1] == 255
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -13,8 +13,9 @@ from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.explainers.heads import Head, has_distance, head_of
 from deepsvdd_core.explainers.lrp import RULES, explain, fold, lrp_epsilon, propagate
 from deepsvdd_core.explainers.rules import Affine
-from deepsvdd_core.networks import ENCODERS, Preprocessing
+from deepsvdd_core.networks import ENCODERS
 from deepsvdd_core.objectives import OBJECTIVES
+from deepsvdd_core.scaling import Preprocessing
 from tests.conftest import fitted
 
 EPSILON = RULES["LRP-eps"]

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from deepsvdd_core.networks import ENCODERS, Preprocessing
+from deepsvdd_core.networks import ENCODERS
+from deepsvdd_core.scaling import Preprocessing
 from deepsvdd_core.tasks import one_vs_rest
 
 PARAMETERS = {

@@ -30,13 +30,11 @@ def test_a_rank_is_the_share_of_images_that_are_less_strange():
     assert versus.ranks(np.array([5.0, 1.0, 3.0, 3.0])).tolist() == [0.75, 0.0, 0.25, 0.25]
 
 
-def test_numbers_of_a_map_that_holds_none_are_said_to_be_none():
-    relevance = np.array([[np.nan, -3.0], [np.inf, 1.0]])
-    assert "not a number" in heatmaps.note(relevance)
-    assert heatmaps.greatest(relevance) == 3
-    assert heatmaps.greatest(np.full((1, 1), np.nan)) == 0
-    assert "sum 5" in heatmaps.note(np.array([[5.0]]))
-    assert "no map" in heatmaps.note(None)
+def test_an_image_at_the_end_of_the_ranking_has_one_neighbour():
+    order = np.array([7, 2, 5])
+    assert heatmaps.neighbours(order, 2) == {heatmaps.STRANGER: 7, heatmaps.NORMAL: 5}
+    assert heatmaps.neighbours(order, 7) == {heatmaps.NORMAL: 2}
+    assert heatmaps.neighbours(order, 5) == {heatmaps.STRANGER: 2}
 
 
 def verdict(area: float, random_area: float, likeness: float, *, is_sound: bool) -> dict:

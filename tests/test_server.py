@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.numpy import load
 
 from deepsvdd_core import datasets, jobs, library, products
+from pages.parts import served
 from tests.server import Visit, elements, server
 
 MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
@@ -60,6 +61,17 @@ def test_pictures_and_points_are_served_by_addresses_that_change_with_their_cont
     assert get(running, f"files/images/{place}/99.png").status_code == 404
     scores = get(running, f"files/arrays/{products.file_name('view', subject)}")
     assert np.array_equal(load(scores.content)["scores"], products.get("view", subject)["scores"])
+
+
+def test_a_map_is_computed_when_its_address_is_first_asked_for(running):
+    subject = jobs.subject(library.find(MODEL), "mnist-sample")
+    asked = {**subject, "index": 3, "explainer": "Saliency"}
+    answer = get(running, served.relevance_address(asked))
+    assert "immutable" in answer.headers["Cache-Control"]
+    relevance = load(answer.content)["relevance"]
+    assert relevance.shape == (28, 28) and relevance.any()
+    for wrong in ({"index": 10**6}, {"index": "x"}, {"explainer": "Oracle"}, {"model": "nothing"}):
+        assert get(running, served.relevance_address({**asked, **wrong})).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,10 @@ from torchvision import transforms
 
 from deepsvdd_core.detectors import DeepDetector
 from deepsvdd_core.experiment import SCHEDULES, Experiment
-from deepsvdd_core.networks import ENCODERS, Preprocessing
+from deepsvdd_core.networks import ENCODERS
 from deepsvdd_core.objectives import OBJECTIVES
 from deepsvdd_core.progress import nothing
+from deepsvdd_core.scaling import Preprocessing
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import batches, layer_products, minimise
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from deepsvdd_core import library
 from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.networks import ENCODERS, Preprocessing, best_device
+from deepsvdd_core.networks import ENCODERS, best_device
 from deepsvdd_core.objectives import OBJECTIVES
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.recording import Frame, Recorder
+from deepsvdd_core.scaling import Preprocessing
 from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import (

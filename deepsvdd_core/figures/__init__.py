@@ -12,11 +12,9 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.colors import sample_colorscale
 
-from deepsvdd_core.figures.outlines import outline as outline
 from deepsvdd_core.figures.relevance import DIVERGING
 from deepsvdd_core.figures.relevance import deletion_curves as deletion_curves
-from deepsvdd_core.figures.relevance import image_column as image_column
-from deepsvdd_core.figures.relevance import relevance_column as relevance_column
+from deepsvdd_core.figures.relevance import stops as stops
 
 NORMAL = "#3a7ca5"  # blue and orange differ for every common kind of colour vision
 ANOMALOUS = "#d9772b"

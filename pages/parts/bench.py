@@ -24,8 +24,12 @@ SCALES = {"image": "Each image", "row": "These images", "set": "Whole data set"}
 
 
 @st.fragment
-def show(subject: Subject, order: np.ndarray, row: int) -> None:
-    """Choices, maps, verdicts and spoilt images; runs again by itself when a choice changes."""
+def show(subject: Subject, order: np.ndarray) -> None:
+    """Choices, maps, verdicts and spoilt images; runs again by itself when a choice changes.
+
+    order: all images, strangest first.
+    """
+    row = heatmaps.choose_image(subject, order)
     about = waiting.result("explainers", "Looking for what can explain it", **subject.parameters)
     if about is None:
         return
@@ -45,7 +49,8 @@ def show(subject: Subject, order: np.ndarray, row: int) -> None:
     found = waiting.together(asked, waiting.PATIENCE)
     still = any(map(waiting.is_active, found.values()))
     drawn = st.fragment(heatmaps.show, run_every=0.5 if still else None)
-    drawn(subject, rows, methods, look, has_masks=has_masks, is_polling=still)
+    near = heatmaps.neighbours(order, row) if rows == [row] else {}
+    drawn(subject, rows, methods, look, near=near, has_masks=has_masks, is_polling=still)
     verdicts.show(subject, rows[0], list(methods), has_masks=has_masks)
     spoiling.show(subject, rows, is_positive, outlined=look.outlined)
 

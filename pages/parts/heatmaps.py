@@ -7,15 +7,18 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from deepsvdd_core import catalogue, figures, jobs
+from deepsvdd_core import catalogue, jobs
 from deepsvdd_core.products import Arrays
-from pages.parts import link, state, waiting
-from pages.parts.frame import NO_BAR, plain
+from pages.parts import link, served, stack, state, waiting
+from pages.parts.frame import plain
+from pages.parts.stack import Cell, Stored
 from pages.parts.subject import Subject
 
 Answers = dict[tuple[str, int], Arrays | jobs.Job]  # by method and row
+Masks = dict[int, np.ndarray]  # (H, W) by row
 SCALE = -1  # where the scale of a method stands in place of a row
 MASKS = ("", SCALE)  # where the masks of the data set stand
+STRANGER, NORMAL = "step-stranger", "step-normal"  # keys of buttons
 NARROWEST, WIDEST = 11, 24  # rem, of a column; four narrow ones fit on a screen of 800 pixels
 
 
@@ -66,6 +69,7 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
         st.number_input("Image", 0, last, step=1, key="image", on_change=typed, width=160)
         st.button(
             "Stranger",
+            key=STRANGER,
             on_click=step,
             args=(-1,),
             disabled=place == 0,
@@ -73,6 +77,7 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
         )
         st.button(
             "More normal",
+            key=NORMAL,
             on_click=step,
             args=(1,),
             disabled=place == last,
@@ -80,6 +85,13 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
         )
         _about(subject, row, place)
     return row
+
+
+def neighbours(order: np.ndarray, row: int) -> dict[str, int]:
+    """The rows beside an image in the ranking, by the key of the button that leads there."""
+    place = int(np.flatnonzero(order == row)[0])
+    beside = {STRANGER: place - 1, NORMAL: place + 1}
+    return {button: int(order[at]) for button, at in beside.items() if 0 <= at < len(order)}
 
 
 def _about(subject: Subject, row: int, place: int) -> None:
@@ -98,7 +110,7 @@ def requests(
 ) -> dict[tuple[str, int], tuple[str, dict]]:
     """What to ask the engine for: maps of each method and row, their scales, and the masks."""
     asked = {
-        (method, row): ("explain", {**subject.parameters, "index": row, "explainer": method})
+        (method, row): ("explain", _asked(subject, method, row))
         for row in rows
         for method in methods
     }
@@ -111,28 +123,36 @@ def requests(
     return {**asked, **scales, **masks}
 
 
+def _asked(subject: Subject, method: str, row: int) -> dict[str, object]:
+    return {**subject.parameters, "index": row, "explainer": method}
+
+
 def show(
     subject: Subject,
     rows: list[int],
     methods: dict[str, bool],
     look: Look,
     *,
+    near: dict[str, int],
     has_masks: bool,
     is_polling: bool,
 ) -> None:
-    """A column of images, and one of maps for each method (name: whether it is never negative)."""
+    """A column of images, and one of maps for each method (name: whether it is never negative).
+
+    near: rows that are shown next, by the key of the button that leads there.
+    """
     answers = waiting.together(requests(subject, methods, rows, has_masks=has_masks), 0)
     still = any(map(waiting.is_active, answers.values()))
     _progress(answers)
-    masks = _masks(answers, rows) if look.outlined else []
+    masks = _masks(answers, [*rows, *near.values()]) if look.outlined else {}
     first, *others = columns("bench-maps", 1 + len(methods))
     with first:
-        _images(subject, rows, masks)
+        _images(subject, rows, near, masks)
     summaries = catalogue.names("explainers", "EXPLAINERS")
     for column, (method, is_positive) in zip(others, methods.items(), strict=True):
         with column:
             st.markdown(f"**{method}**", help=summaries[method])
-            _maps(subject, rows, method, is_positive, look, answers, masks)
+            _maps(subject, rows, near, method, is_positive, look, answers, masks)
     if is_polling and not still:
         st.rerun()
 
@@ -159,87 +179,64 @@ def _legend() -> None:
     )
 
 
-def _masks(answers: Answers, rows: list[int]) -> list[np.ndarray | None]:
-    """(H, W) for each row; None where it is not known, as of training images."""
+def _masks(answers: Answers, rows: list[int]) -> Masks:
+    """Of those rows whose masks are known; those of training images are not."""
     found = answers.get(MASKS)
     if found is None or waiting.is_active(found):
-        return []
+        return {}
     if isinstance(found, jobs.Job):
         waiting.explain_end(found)
-        return []
-    return [found["masks"][row] if row < len(found["masks"]) else None for row in rows]
+        return {}
+    return {row: found["masks"][row] for row in rows if row < len(found["masks"])}
 
 
-def _images(subject: Subject, rows: list[int], masks: list[np.ndarray | None]) -> None:
+def _images(subject: Subject, rows: list[int], near: dict[str, int], masks: Masks) -> None:
     st.markdown("**Image**", help="Pixel values 0 to 255.")
-    names = [plain(subject.class_names[label]) for label in subject.labels[rows]]
-    notes = [
-        f"image {row}, {name}<br>score {subject.scores[row]:.4g}"
-        for row, name in zip(rows, names, strict=True)
-    ]
-    st.plotly_chart(
-        figures.image_column(subject.images[rows], notes, masks),
-        config=NO_BAR,
-        alt="; ".join(f"Image {row}, class {name}" for row, name in zip(rows, names, strict=True)),
-        key="image-figure",
-    )
+
+    def cell(row: int) -> Cell:
+        name = subject.class_names[subject.labels[row]]
+        told = f"image {row}, {name}\nscore {subject.scores[row]:.4g}"
+        return Cell(row, "Image", told, mask=masks.get(row))
+
+    ahead = {button: [cell(row)] for button, row in near.items()}
+    stack.show("bench-images", subject, [cell(row) for row in rows], ahead=ahead)
 
 
 def _maps(
     subject: Subject,
     rows: list[int],
+    near: dict[str, int],
     method: str,
     is_positive: bool,
     look: Look,
     answers: Answers,
-    masks: list[np.ndarray | None],
+    masks: Masks,
 ) -> None:
+    def cell(row: int, note: str | None = None) -> Cell:
+        file = served.relevance_address(_asked(subject, method, row))
+        where = Stored(file, "relevance") if note is None else None
+        return Cell(row, f"Relevance by {method}", note, relevance=where, mask=masks.get(row))
+
     found = [answers[method, row] for row in rows]
-    maps = [None if isinstance(one, jobs.Job) else one["relevance"] for one in found]
-    notes = [
-        "computing …<br> " if waiting.is_active(one) else note(relevance)
-        for one, relevance in zip(found, maps, strict=True)
-    ]
-    st.plotly_chart(
-        figures.relevance_column(
-            subject.images[rows],
-            maps,
-            _limits(maps, look.scale, answers[method, SCALE]),
-            notes,
-            is_positive=is_positive,
-            opacity=look.opacity,
-            masks=masks,
-        ),
-        config=NO_BAR,
-        alt=f"{method} relevance of " + ", ".join(f"image {row}" for row in rows),
-        key=f"relevance-{method}",
+    whole = answers[method, SCALE]
+    limit = {"image": "each", "row": "all", "set": "all"}[look.scale]
+    if look.scale == "set" and not isinstance(whole, jobs.Job):
+        limit = float(whole["limit"]) or 1.0
+    stack.show(
+        f"relevance-{method}",
+        subject,
+        [cell(row, _missing(one)) for row, one in zip(rows, found, strict=True)],
+        limit=limit,
+        is_positive=is_positive,
+        opacity=look.opacity,
+        ahead={button: [cell(row)] for button, row in near.items()},
     )
-    ended = [job for job in [*found, answers[method, SCALE]] if isinstance(job, jobs.Job)]
-    ended = [job for job in ended if not job.is_active]
+    ended = [job for job in [*found, whole] if isinstance(job, jobs.Job) and not job.is_active]
     if ended:
         waiting.explain_end(ended[0])
 
 
-def note(relevance: np.ndarray | None) -> str:
-    """The raw numbers of a map (H, W), or that there is none."""
-    if relevance is None:
-        return "no map<br> "
-    if not np.isfinite(relevance).all():
-        return "not a number in some pixels<br> "
-    total = relevance.sum(dtype=np.float64)
-    return f"raw {relevance.min():.3g} to {relevance.max():.3g}<br>sum {total:.4g}"
-
-
-def _limits(maps: list[np.ndarray | None], scale: str, whole: Arrays | jobs.Job) -> list[float]:
-    """The end of the colours of each map; the row decides while the data set's is not there."""
-    own = [0.0 if one is None else greatest(one) for one in maps]
-    if scale == "image":
-        return [limit or 1.0 for limit in own]
-    if scale == "set" and not isinstance(whole, jobs.Job):
-        return [float(whole["limit"]) or 1.0] * len(maps)
-    return [max(own) or 1.0] * len(maps)
-
-
-def greatest(values: np.ndarray) -> float:
-    """The largest absolute value that is a number, or 0."""
-    return float(np.abs(values[np.isfinite(values)]).max(initial=0))
+def _missing(answer: Arrays | jobs.Job) -> str | None:
+    if waiting.is_active(answer):
+        return "computing …"
+    return "no map" if isinstance(answer, jobs.Job) else None

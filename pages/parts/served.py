@@ -5,6 +5,7 @@ Every address changes with what lies behind it, so a browser keeps what it has f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +25,9 @@ COMPONENTS = Path(__file__).parents[2] / "assets" / "components"
 SHEET = 256  # images on one sheet
 COLUMNS = 16  # images in one row of it
 KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
-PATIENCE = 60  # seconds a browser waits for heatmaps
+PATIENCE = 60  # seconds a browser waits for maps
+SUBJECT = ("model", "digest", "dataset", "fingerprint", "split")  # what `jobs.subject` gives
+EXPLAINED = (*SUBJECT, "index", "explainer")
 
 
 class Fresh(StaticFiles):
@@ -42,6 +45,7 @@ def routes() -> list[Route | Mount]:
     return [
         Mount("/files/components", Fresh(directory=COMPONENTS)),
         Route("/files/arrays/{name}", arrays),
+        Route(f"/files/relevance/{{{'}/{'.join(EXPLAINED)}}}", relevance),
         Route(f"/files/images/{pictures}", images),
         Route(f"/files/heatmaps/{{model}}/{{digest}}/{pictures}", heatmaps),
     ]
@@ -59,8 +63,12 @@ def image_sheets(parameters: dict, shape: tuple[int, ...]) -> dict[str, object]:
 
 def heatmap_sheets(parameters: dict, shape: tuple[int, ...]) -> dict[str, object]:
     """What the browser must know of the sheets with a model's heatmaps of a data set."""
-    names = ("model", "digest", "dataset", "fingerprint", "split")
-    return _sheets("heatmaps", names, parameters, shape)
+    return _sheets("heatmaps", SUBJECT, parameters, shape)
+
+
+def relevance_address(asked: dict) -> str:
+    """Where the browser finds what the engine answers to "explain"; computed when first fetched."""
+    return "/".join(["files/relevance", *(quote(str(asked[n]), safe="") for n in EXPLAINED)])
 
 
 def _sheets(
@@ -74,10 +82,29 @@ def _sheets(
 
 def arrays(request: Request) -> Response:
     """A product as it lies on the disk."""
-    path = products.find(request.path_params["name"])
+    return _file(request.path_params["name"])
+
+
+def _file(name: str) -> Response:
+    path = products.find(name)
     if path is None:
         return Response("There is nothing here.", status_code=404)
     return FileResponse(path, headers=KEPT, media_type="application/octet-stream")
+
+
+def relevance(request: Request) -> Response:
+    """A map of one image; the engine computes it when it is first asked for."""
+    asked = {**request.path_params}
+    if not asked["index"].isdecimal():
+        return Response("There is no such image.", status_code=404)
+    asked["index"] = int(asked["index"])
+    name = products.file_name("explain", asked)
+    if products.find(name) is None:
+        answer = jobs.engine().request("explain", **asked)
+        if isinstance(answer, jobs.Job):
+            with contextlib.suppress(TimeoutError):
+                jobs.wait(answer, PATIENCE)
+    return _file(name)
 
 
 async def images(request: Request) -> Response:

@@ -152,7 +152,7 @@ def _linked(
             if subject.view["explained"]
             else None,
             "threshold": threshold,
-            "selection": base64.b64encode(np.packbits(chosen, bitorder="little")).decode()
+            "selection": base64.b64encode(selection.to_bits(chosen)).decode()
             if chosen.any()
             else "",
             "focus": state.focus(subject),

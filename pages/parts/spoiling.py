@@ -8,8 +8,9 @@ import streamlit as st
 from deepsvdd_core import figures
 from deepsvdd_core.corruptions import CORRUPTIONS
 from deepsvdd_core.products import Arrays
-from pages.parts import choices, heatmaps, waiting
+from pages.parts import choices, heatmaps, served, stack, waiting
 from pages.parts.frame import NO_BAR
+from pages.parts.stack import Cell, Stored
 from pages.parts.subject import Subject, choose
 
 FIELD = 240  # pixels, width of a menu
@@ -58,33 +59,32 @@ def show(
         method = choose(
             "spoil-method", "Map by", list(is_positive), next(iter(is_positive)), width=FIELD
         )
-    found = waiting.result(
-        "spoil",
-        "Spoiling and asking again",
-        **subject.parameters,
-        **chosen,
-        rows=rows,
-        explainer=method,
-    )
+    asked = {**subject.parameters, **chosen, "rows": rows, "explainer": method}
+    found = waiting.result("spoil", "Spoiling and asking again", **asked)
     if found is None:
         return
-    scores = list(zip(found["before"], found["after"], strict=True))
-    masks = [local(mask) for mask in found["masks"]] if outlined else []
+    file = served.array_address("spoil", asked)
+    masks = [local(mask) if outlined else None for mask in found["masks"]]
     before, after, was, now, place = heatmaps.columns("spoil-maps", [4, 4, 4, 4, 5])
+    limit = float(np.abs(found["relevance"]).max(where=np.isfinite(found["relevance"]), initial=0))
+    pairs = list(zip(rows, found["before"], found["after"], strict=True))
+    spoilt = [
+        {"picture": Stored(file, "images", (at,)), "mask": mask} for at, mask in enumerate(masks)
+    ]
     with before:
-        told = zip(rows, found["before"], strict=True)
-        notes = [f"image {row}<br>score {score:.4g}" for row, score in told]
-        _pictures("Before", subject.images[rows], notes, [])
+        notes = [f"image {row}\nscore {score:.4g}" for row, score, _ in pairs]
+        _stack(subject, "Before", rows, notes, [{}] * len(rows))
     with after:
-        notes = [_after(subject, *pair) for pair in scores]
-        _pictures("After", found["images"], notes, masks)
-    limit = heatmaps.greatest(found["relevance"]) or 1.0
-    for column, time, images, maps, lines in (
-        (was, "before", subject.images[rows], found["relevance"][:, 0], []),
-        (now, "after", found["images"], found["relevance"][:, 1], masks),
-    ):
+        notes = [_after(subject, *scores) for _, *scores in pairs]
+        _stack(subject, "After", rows, notes, spoilt)
+    for column, time, which in ((was, "before", 0), (now, "after", 1)):
+        places = [(at, which) for at in range(len(rows))]
+        maps = [{"relevance": Stored(file, "relevance", place)} for place in places]
+        if time == "after":
+            maps = [one | other for one, other in zip(spoilt, maps, strict=True)]
+        about = {"limit": limit or 1.0, "is_positive": is_positive[method]}
         with column:
-            _maps(f"{method}, {time}", images, maps, limit, is_positive[method], lines)
+            _stack(subject, f"{method}, {time}", rows, [None] * len(rows), maps, **about)
     with place:
         _places(subject, rows, found)
 
@@ -94,37 +94,26 @@ def local(mask: np.ndarray) -> np.ndarray | None:
     return mask if mask.mean() <= MOST_MARKED else None
 
 
-def _pictures(
-    title: str, images: np.ndarray, notes: list[str], masks: list[np.ndarray | None]
+def _stack(
+    subject: Subject,
+    title: str,
+    rows: list[int],
+    notes: list[str | None],
+    more: list[dict[str, object]],
+    **about: object,
 ) -> None:
+    """A heading and a column of images; more: what else each cell has."""
     st.markdown(f"**{title}**")
-    figure = figures.image_column(images, notes, masks)
-    st.plotly_chart(figure, config=NO_BAR, alt=f"{title} spoiling", key=f"spoil-{title}")
+    cells = [
+        Cell(row, f"{title}, image {row}", note, **own)
+        for row, note, own in zip(rows, notes, more, strict=True)
+    ]
+    stack.show(f"spoil-{title}", subject, cells, **about)
 
 
 def _after(subject: Subject, before: float, after: float) -> str:
     side = "above" if after > subject.threshold else "not above"
-    return f"score {after:.4g} ({after - before:+.3g})<br>{side} the threshold"
-
-
-def _maps(
-    title: str,
-    images: np.ndarray,
-    maps: np.ndarray,
-    limit: float,
-    is_positive: bool,
-    masks: list[np.ndarray | None],
-) -> None:
-    st.markdown(f"**{title}**")
-    figure = figures.relevance_column(
-        images,
-        list(maps),
-        [limit] * len(maps),
-        [heatmaps.note(one) for one in maps],
-        is_positive=is_positive,
-        masks=masks,
-    )
-    st.plotly_chart(figure, config=NO_BAR, alt=f"Relevance by {title}", key=f"spoil-{title}")
+    return f"score {after:.4g} ({after - before:+.3g})\n{side} the threshold"
 
 
 def _places(subject: Subject, rows: list[int], found: Arrays) -> None:

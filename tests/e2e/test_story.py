@@ -109,6 +109,53 @@ def test_pick_a_class_train_see_the_map_and_ask_why(page):
     assert colours(heatmap.screenshot()) > 20
 
 
+STEP = """async () => {
+    const hosts = [...document.querySelectorAll(".st-key-relevance-LRP-eps *")];
+    const root = hosts.find((host) => host.shadowRoot).shadowRoot;
+    const drawn = () => root.querySelector(".stack").dataset.drawn;
+    const before = drawn();
+    document.querySelector(".st-key-step-normal button").click();
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    return [before, drawn()];
+}"""
+
+
+def test_the_next_image_is_explained_at_once(page):
+    page.goto(f"/explain?model={DIGIT}&data=mnist-sample&methods=LRP-eps")
+    stack = page.locator(".st-key-relevance-LRP-eps .stack")
+    expect(stack).to_have_attribute("data-drawn", re.compile(":1$"))
+    quiet(page)
+    page.wait_for_load_state("networkidle")
+    before, after = page.evaluate(STEP)
+    assert after.endswith(":1") and after != before
+    row = after.removesuffix(":1")
+    expect(page.get_by_text(re.compile(rf"Image {row}, class"))).to_be_visible()
+    expect(stack).to_have_attribute("data-drawn", after)
+    stack.locator(".picture").press("ArrowRight")
+    expect(stack.locator("output")).to_have_text(re.compile(r"row 14, column 15: -?[\d.]+"))
+
+
+def test_maps_have_numbers_limits_and_outlines(page):
+    page.goto("/")
+    found = page.evaluate("""async () => {
+        const address = new URL("files/components/stack.js", document.baseURI);
+        const { noteOf, limitsOf, outlineOf } = await import(address);
+        const maps = [[-4, 1, NaN], [2, -Infinity, 0], null, [0, 0, 0]];
+        return {
+            notes: [noteOf([1.5, -4, 0]), noteOf([1, NaN])],
+            limits: [7, "each", "all"].map((limit) => limitsOf(maps, limit)),
+            path: outlineOf([0, 1, 1, 0, 0, 0], 3, 2),
+            ring: outlineOf([1, 1, 1, 1, 0, 1, 1, 1, 1], 3, 3),
+            none: outlineOf([0, 0, 0, 0], 2, 2),
+        };
+    }""")
+    assert found["notes"] == ["raw -4 to 1.5\nsum -2.5", "not a number in some pixels"]
+    assert found["limits"] == [[7] * 4, [4, 2, 1, 1], [4] * 4]
+    edges = {"M1 0v1", "M3 0v1", "M1 0h1", "M2 0h1", "M1 1h1", "M2 1h1"}
+    assert {f"M{edge}" for edge in found["path"].split("M")[1:]} == edges
+    assert found["ring"].count("M") == 12 + 4 and found["none"] == ""
+
+
 def test_a_training_survives_a_reload_and_can_be_cancelled(page):
     page.goto("/train?data=fashion-mnist-sample")
     quiet(page)
