@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+PART = 500  # images at a time, so that a large data set is not held several times
+
+
+def pixels_of(images: np.ndarray, device: torch.device | None = None) -> Tensor:
+    """uint8 images (N, C, H, W) to float pixels in [0, 1]."""
+    return torch.tensor(np.ascontiguousarray(images), device=device).float() / 255
 
 
 class Preprocessing(nn.Module):
@@ -53,14 +63,32 @@ class Preprocessing(nn.Module):
         )
         return torch.where(scale > 0, low, black), torch.where(scale > 0, high, white)
 
-    def fit(self, pixels: Tensor) -> None:
-        """Take low and high from the normal training images only."""
+    def parts(self, images: np.ndarray) -> Iterator[Tensor]:
+        """Pixels of the images, PART at a time."""
+        for start in range(0, len(images), PART):
+            yield pixels_of(images[start : start + PART], self.low.device)
+
+    def fit(self, images: np.ndarray) -> None:
+        """Take low and high from the uint8 images (N, C, H, W), the normal training images only.
+
+        Raises:
+            ValueError: all of them are constant.
+        """
         if self.contrast_normalisation:
-            normalised = self.normalise_contrast(pixels)
-            self.low.copy_(normalised.min())
-            self.high.copy_(normalised.max())
+            ends = [self.normalise_contrast(part).aminmax() for part in self.parts(images)]
+            self.low.copy_(torch.stack([end.min for end in ends]).min())
+            self.high.copy_(torch.stack([end.max for end in ends]).max())
         if not self.high > self.low:
             raise ValueError("All training images are constant; there is nothing to learn.")
+
+    def whole(self, images: np.ndarray) -> Tensor:
+        """All uint8 images (N, C, H, W) scaled, in the memory format they are trained in."""
+        scaled = torch.empty(
+            images.shape, device=self.low.device, memory_format=torch.channels_last
+        )
+        for target, part in zip(scaled.split(PART), self.parts(images), strict=True):
+            target.copy_(self(part))
+        return scaled
 
     def forward(self, pixels: Tensor) -> Tensor:
         if self.contrast_normalisation:

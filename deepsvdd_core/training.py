@@ -182,7 +182,6 @@ def train(
     (N, H, W) bool, for an objective that uses them.
     """
     epochs = experiment.epochs
-    may_be_normal = inputs[semi_labels >= 0]
     yield EpochReport("training", 0, epochs, None, *look())
 
     def loss_of(rows: Tensor) -> Tensor:
@@ -212,7 +211,7 @@ def train(
     )
     for epoch, loss in enumerate(losses, start=1):
         if objective.moves_radius and epoch > warm_up:
-            objective.update_radius(embed_all(encoder, may_be_normal))
+            objective.update_radius(embed_all(encoder, inputs[semi_labels >= 0]))
         yield EpochReport("training", epoch, epochs, loss, *look())
 
 

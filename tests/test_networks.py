@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from deepsvdd_core.networks import ENCODERS
-from deepsvdd_core.scaling import Preprocessing
+from deepsvdd_core.scaling import Preprocessing, pixels_of
 from deepsvdd_core.tasks import one_vs_rest
 
 PARAMETERS = {
@@ -98,10 +98,11 @@ def test_a_constant_image_becomes_zero_and_not_nan():
 
 def test_training_pixels_fill_zero_to_one_and_others_are_not_clipped():
     preprocessing = Preprocessing()
-    pixels = torch.rand(20, 1, 6, 6, generator=torch.Generator().manual_seed(0))
-    preprocessing.fit(pixels)
-    scaled = preprocessing(pixels)
+    images = np.random.default_rng(0).integers(0, 256, (1201, 1, 6, 6), np.uint8)  # several parts
+    preprocessing.fit(images)
+    scaled = preprocessing.whole(images)
     assert scaled.min() == 0 and scaled.max() == 1
+    assert torch.allclose(scaled, preprocessing(pixels_of(images)))
     spike = torch.zeros(1, 1, 6, 6)
     spike[0, 0, 2, 2] = 1
     assert preprocessing(spike).max() > 1
@@ -109,21 +110,21 @@ def test_training_pixels_fill_zero_to_one_and_others_are_not_clipped():
 
 def test_without_contrast_normalisation_pixels_stay_as_they_are():
     preprocessing = Preprocessing(contrast_normalisation=False)
-    pixels = torch.rand(4, 1, 6, 6)
-    preprocessing.fit(pixels)
-    assert torch.equal(preprocessing(pixels), pixels)
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 6), np.uint8)
+    preprocessing.fit(images)
+    assert torch.equal(preprocessing.whole(images), pixels_of(images))
 
 
 def test_constant_training_images_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match="All training images are constant"):
-        Preprocessing().fit(torch.zeros(3, 1, 4, 4))
+        Preprocessing().fit(np.zeros((3, 1, 4, 4), np.uint8))
 
 
 @pytest.mark.parametrize("digit", range(10))
 def test_constants_of_mnist_are_those_of_the_authors_code(full_mnist, digit):
     images = one_vs_rest(full_mnist, (str(digit),)).train_images
     preprocessing = Preprocessing()
-    preprocessing.fit(torch.from_numpy(images).float() / 255)
+    preprocessing.fit(images)
     found = (float(preprocessing.low), float(preprocessing.high))
     assert np.allclose(found, MNIST_EXTREMES[digit], atol=1e-4)
 

@@ -6,7 +6,7 @@ Seconds per epoch of autoencoder and Deep SVDD training on both LeNets, beside
 - loader: the loop as it is usually written, a DataLoader with per-image transforms, float32.
 
 Images are random; their content does not matter here. All kinds take turns, medians are printed.
-The data-size sweep prints seconds and the memory a process reached. At last, one whole training by
+The data-size sweep prints seconds and the most memory of a process, its own and what it shares. At last, one whole training by
 the schedule live stands beside the usual loop's epochs for the schedule full.
 """
 
@@ -26,7 +26,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
 
 from deepsvdd_core.detectors import DeepDetector
 from deepsvdd_core.experiment import SCHEDULES, Experiment
@@ -62,9 +61,8 @@ class Case:
         shape = (count or usual, *self.encoder.input_shape)
         self.images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         preprocessing = Preprocessing()
-        pixels = torch.from_numpy(self.images).float() / 255
-        preprocessing.fit(pixels)
-        self.inputs = preprocessing(pixels).contiguous(memory_format=torch.channels_last)
+        preprocessing.fit(self.images)
+        self.inputs = preprocessing.whole(self.images)
         self.labels = torch.zeros(len(self.inputs), dtype=torch.int64)
 
     def loss(self, kind: str, batch: Tensor) -> Tensor:
@@ -112,6 +110,8 @@ class PictureSet(Dataset):
     """Images one by one through PIL, as torchvision's data sets give them."""
 
     def __init__(self, images: np.ndarray, low: float = -3.0, high: float = 3.0) -> None:
+        from torchvision import transforms  # large, and not needed where memory is measured
+
         self.images = images.transpose(0, 2, 3, 1)
         self.transform = transforms.Compose(
             [
@@ -222,26 +222,30 @@ def compare(name: str, kind: str, pool: ProcessPoolExecutor) -> float:
     return medians["loader"]
 
 
-def most_memory() -> float:
-    """MiB this process held at most; NaN where there is no /proc.
+def memory() -> tuple[float, float]:
+    """MiB this process held at most, and MiB of library files, which processes share.
 
-    `getrusage` would count what the parent held, too.
+    NaN where there is no /proc. `getrusage` would count what the parent held, too.
     """
     status = Path("/proc/self/status")
     if not status.exists():
-        return float("nan")
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**10
+        return float("nan"), float("nan")
+    text = status.read_text()
+    most, files = (
+        int(re.search(rf"{name}:\s+(\d+) kB", text)[1]) / 2**10 for name in ("VmHWM", "RssFile")
+    )
+    return most, files
 
 
 def size_in_worker(name: str, count: int) -> tuple[float, float, float, float]:
-    """Seconds per epoch, and MiB of the data, of the libraries before any, and reached at most."""
-    libraries = most_memory()
+    """Seconds per epoch, MiB of the data, of the process's own memory at most, of library files."""
     torch.set_num_threads(1)
     case = Case(name, count)
     case.ours("SVDD")
     took = statistics.median(seconds(lambda: case.ours("SVDD")) for _ in range(3))
     data = case.images.nbytes + case.inputs.nbytes
-    return took, data / 2**20, libraries, most_memory()
+    most, files = memory()
+    return took, data / 2**20, most - files, files
 
 
 def live_training() -> float:
@@ -258,7 +262,7 @@ def live_training() -> float:
 
 def main() -> None:
     """Print both tables and what they come to."""
-    from deepsvdd_core.engine import MEMORY, THREADS  # not needed in the worker processes
+    from deepsvdd_core.engine import MEMORY, THREADS  # as torchvision above
 
     os.environ.update(THREADS | MEMORY)  # of the worker processes, as of those of the application
     context = multiprocessing.get_context("spawn")
@@ -272,7 +276,7 @@ def main() -> None:
         for name in CASES:
             for kind in ("SVDD", "AE"):
                 usual[name, kind] = compare(name, kind, pool)
-    print("\n| MNIST SVDD, images | s per epoch | data MiB | libraries MiB | process MiB |")
+    print("\n| MNIST SVDD, images | s per epoch | data MiB | own memory MiB | library files MiB |")
     print("|---|---:|---:|---:|---:|")
     for count in (1_500, 3_000, 6_000, 12_000, 24_000, 48_000):
         with ProcessPoolExecutor(1, mp_context=context) as pool:

@@ -16,7 +16,7 @@ from deepsvdd_core.networks import ENCODERS, best_device
 from deepsvdd_core.objectives import OBJECTIVES
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.recording import Frame, Recorder
-from deepsvdd_core.scaling import Preprocessing
+from deepsvdd_core.scaling import Preprocessing, pixels_of
 from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import (
@@ -82,7 +82,7 @@ class DeepDetector(Detector, nn.Module):
             ValueError: when the images do not have the shape the encoder takes.
         """
         check_images(images, self.encoder.input_shape)
-        return torch.tensor(np.ascontiguousarray(images), device=self.device).float() / 255
+        return pixels_of(images, self.device)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels in [0, 1] (N, C, H, W) to anomaly scores (N,), differentiable."""
@@ -114,13 +114,14 @@ class DeepDetector(Detector, nn.Module):
                 f"{self.experiment.objective} learns from known anomalies; choose outlier "
                 "exposure, a share of labelled anomalies, or spoilt copies."
             )
+        check_images(task.train_images, self.encoder.input_shape)
         may_be_normal = task.train_images[task.semi_labels >= 0]
-        self.preprocessing.fit(self.pixels(may_be_normal))
+        self.preprocessing.fit(may_be_normal)
         used = task.semi_labels >= (-1 if self.objective.uses_labels else 0)
-        inputs = self.preprocessing(self.pixels(task.train_images[used]))
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        inputs = self.preprocessing.whole(task.train_images[used])
         semi_labels = torch.from_numpy(task.semi_labels[used]).to(self.device)
-        normal_inputs = inputs[semi_labels >= 0]
+        is_normal = semi_labels >= 0
+        normal_inputs = inputs if is_normal.all() else inputs[is_normal]  # the same memory
         masks = None
         if self.objective.uses_masks and task.masks is not None:
             masks = torch.from_numpy(task.masks[used]).to(self.device)
