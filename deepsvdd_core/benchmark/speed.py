@@ -6,8 +6,9 @@ Seconds per epoch of autoencoder and Deep SVDD training on both LeNets, beside
 - loader: the loop as it is usually written, a DataLoader with per-image transforms, float32.
 
 Images are random; their content does not matter here. All kinds take turns, medians are printed.
-The data-size sweep prints seconds and the most memory of a process, its own and what it shares. At last, one whole training by
-the schedule live stands beside the usual loop's epochs for the schedule full.
+The data-size sweep prints seconds and the memory a process reached, its own and what it shares. At
+last, one whole training by the schedule live stands beside the usual loop's epochs for the schedule
+full.
 """
 
 from __future__ import annotations
