@@ -29,7 +29,7 @@ from deepsvdd_core.training import (
     train,
 )
 
-MOST_FOR_RADIUS = 500  # training images the radius shown after each epoch is measured on
+MOST_FOR_RADIUS = 200  # training images the radius shown after each epoch is measured on
 
 
 class DeepDetector(Detector, nn.Module):
