@@ -147,9 +147,12 @@ def in_usual_order(encoder: nn.Sequential) -> nn.Sequential:
 
 
 def loader_epoch(case: Case, kind: str) -> Callable[[], None]:
-    """One epoch as it is usually written, on fresh networks in the default memory format."""
+    """One epoch as it is usually written, on fresh networks in the default memory format.
+
+    The decoder runs layer by layer.
+    """
     network = ENCODERS[case.experiment.encoder]()
-    encoder, decoder = in_usual_order(network), network.decoder()
+    encoder, decoder = in_usual_order(network), nn.Sequential(*network.decoder())
     modules = nn.ModuleList([encoder, decoder] if kind == "AE" else [encoder])
     optimiser = torch.optim.Adam(modules.parameters(), lr=1e-4, weight_decay=1e-6)
     loader = DataLoader(PictureSet(case.images), batch_size=BATCH, shuffle=True)
