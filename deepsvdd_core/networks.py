@@ -39,11 +39,14 @@ def deconvolution(channels_in: int, channels_out: int, padding: int = 2) -> list
 
 
 def filter_doubled(images: Tensor, layer: nn.ConvTranspose2d) -> Tensor:
-    """What `layer` gives for `images` at double size, without making them: (N, C, H, W) to 2H, 2W.
+    """What `layer` gives for `images` at double size, without making them.
 
-    Every 5x5 filter meets each small pixel two or three times in a row. Its entries are added
-    first: one 3x3 filter for each of the four places that a large pixel has in its small one, so
-    9 products instead of 25.
+    images (N, C, H, W) to (N, C', 2H, 2W), or less with a padding above 2; layer: 5x5, stride 1,
+    padding at least 2, no bias.
+
+    Every filter meets each small pixel two or three times in a row. Its entries are added first:
+    one 3x3 filter for each of the four places that a large pixel has in its small one, so 9
+    products instead of 25.
     """
     filters = layer.weight.transpose(0, 1).flip(2, 3)
     places = [(left, 1 - left, top, 1 - top) for top in (0, 1) for left in (0, 1)]

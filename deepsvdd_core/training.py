@@ -211,7 +211,7 @@ def train(
     )
     for epoch, loss in enumerate(losses, start=1):
         if objective.moves_radius and epoch > warm_up:
-            objective.update_radius(embed_all(encoder, inputs[semi_labels >= 0]))
+            objective.update_radius(embed_all(encoder, inputs)[semi_labels >= 0])
         yield EpochReport("training", epoch, epochs, loss, *look())
 
 

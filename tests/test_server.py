@@ -66,11 +66,18 @@ def test_pictures_and_points_are_served_by_addresses_that_change_with_their_cont
 def test_a_map_is_computed_when_its_address_is_first_asked_for(running):
     subject = jobs.subject(library.find(MODEL), "mnist-sample")
     asked = {**subject, "index": 3, "explainer": "Saliency"}
-    answer = get(running, served.relevance_address(asked))
-    assert "immutable" in answer.headers["Cache-Control"]
-    relevance = load(answer.content)["relevance"]
-    assert relevance.shape == (28, 28) and relevance.any()
-    for wrong in ({"index": 10**6}, {"index": "x"}, {"explainer": "Oracle"}, {"model": "nothing"}):
+    for name in ("Saliency", "LRP-gamma/ZBox"):
+        answer = get(running, served.relevance_address({**asked, "explainer": name}))
+        assert "immutable" in answer.headers["Cache-Control"]
+        relevance = load(answer.content)["relevance"]
+        assert relevance.shape == (28, 28) and relevance.any()
+    for wrong in (
+        {"index": 10**6},
+        {"index": "9" * 5000},
+        {"index": "x"},
+        {"explainer": "Oracle"},
+        {"model": "nothing"},
+    ):
         assert get(running, served.relevance_address({**asked, **wrong})).status_code == 404
 
 

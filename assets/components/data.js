@@ -3,7 +3,7 @@
 /** Arrays of a safetensors file: name -> typed array. */
 export async function fetchArrays(address) {
   const answer = await fetch(new URL(address, document.baseURI));
-  if (!answer.ok) throw new Error(`the points could not be read (${answer.status})`);
+  if (!answer.ok) throw new Error(`the numbers could not be read (${answer.status})`);
   const buffer = await answer.arrayBuffer();
   const length = Number(new DataView(buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));

@@ -23,14 +23,14 @@ const CELL = `
 
 const shown = new Set(); // every stack on the page
 document.addEventListener("click", ({ target }) => {
-  for (const root of shown) {
-    const { ahead } = root.latest;
-    const key = Object.keys(ahead).find((name) => target.closest?.(`.st-key-${name} button`));
-    if (!root.isConnected) shown.delete(root);
-    else if (key && ahead[key].every(isThere)) {
-      render(root, { ...root.latest, cells: ahead[key], ahead: {} });
-    }
-  }
+  for (const root of shown) if (!root.isConnected) shown.delete(root);
+  const leads = (name) => target.closest?.(`.st-key-${name} button`);
+  const steps = [...shown].flatMap((root) => {
+    const key = Object.keys(root.latest.ahead).find(leads);
+    return key ? [[root, root.latest.ahead[key]]] : [];
+  });
+  if (!steps.every(([, cells]) => cells.every(isThere))) return; // all columns step together
+  for (const [root, cells] of steps) render(root, { ...root.latest, cells, ahead: {} });
 });
 
 export default function ({ data, parentElement }) {
@@ -51,26 +51,31 @@ async function render(root, data) {
     root.append(figure);
   }
   const limits = limitsOf(parts.map((part) => part.relevance), data.limit);
-  const shared = new Set(limits).size === 1;
+  const hasBar = barsOf(parts.map((part) => part.relevance), limits, data.opacity);
   data.cells.forEach((cell, place) => {
-    const of = shared ? parts : [parts[place]];
-    const hasBar = data.opacity !== 0 && (place === 0 || !shared);
-    const isSeen = hasBar && of.some((part) => part.relevance);
-    draw(root.children[place], cell, parts[place], limits[place], data, isSeen);
+    draw(root.children[place], cell, parts[place], limits[place], data, hasBar[place]);
   });
   const count = parts.filter((part) => part.relevance).length;
   root.dataset.drawn = `${data.cells.map((cell) => cell.row).join()}:${count}`;
-  for (const cell of Object.values(data.ahead).flat()) fetched(cell, data.sheets);
+  for (const cell of Object.values(data.ahead).flat()) {
+    if (root.latest !== data) return;
+    await fetched(cell, data.sheets);
+  }
 }
 
-/** The picture and the relevance of a cell, or why there are none. */
+/** The picture and the relevance of a cell as far as they are found, or why one is not. */
 async function fetched(cell, sheets) {
-  try {
-    const [picture, relevance] = await Promise.all([pictureOf(cell, sheets), valuesOf(cell.map)]);
-    return { picture, relevance };
-  } catch (error) {
-    return { error };
-  }
+  const wanted = [pictureOf(cell, sheets), valuesOf(cell.map)];
+  const [picture, relevance] = await Promise.allSettled(wanted);
+  const error = picture.reason ?? relevance.reason;
+  return { picture: picture.value, relevance: relevance.value, error };
+}
+
+/** Which maps have a bar of colours: each, or the first where all have the same limit. */
+export function barsOf(maps, limits, opacity) {
+  if (opacity === 0) return maps.map(() => false);
+  if (new Set(limits).size > 1) return maps.map(Boolean);
+  return maps.map((_, place) => place === 0 && maps.some(Boolean));
 }
 
 /** The end of the colours of each map: a number, or what the greatest value of "each" or "all" is. */
@@ -85,8 +90,9 @@ export function limitsOf(maps, limit) {
 /** The raw numbers of a map. */
 export function noteOf(map) {
   if (!map.every(isFinite)) return "not a number in some pixels";
+  const [low, high] = [Math.min, Math.max].map((end) => map.reduce((a, b) => end(a, b)));
   const sum = map.reduce((total, value) => total + value, 0);
-  return `raw ${short(Math.min(...map), 3)} to ${short(Math.max(...map), 3)}\nsum ${short(sum, 4)}`;
+  return `raw ${short(low, 3)} to ${short(high, 3)}\nsum ${short(sum, 4)}`;
 }
 
 function draw(figure, cell, { picture, relevance, error }, limit, data, hasBar) {
@@ -167,7 +173,7 @@ async function pictureOf(cell, sheets) {
 }
 
 /** Colours of relevance; transparent where it is not a number. */
-function coloured(relevance, limit, { colours, positive }) {
+export function coloured(relevance, limit, { colours, positive }) {
   const pixels = new Uint8ClampedArray(4 * relevance.length);
   const last = colours.length - 1;
   relevance.forEach((value, i) => {
@@ -232,12 +238,13 @@ function short(value, digits) {
 /** Tell the value of the pixel under the pointer, or of the one that arrow keys move to. */
 function tell(figure, value, width, height) {
   const [frame, output] = [figure.querySelector(".picture"), figure.querySelector("output")];
-  output.textContent = "";
   const show = (row, column) => {
     figure.at = [row, column];
     output.textContent = `row ${row}, column ${column}: ${value(row, column)}`;
   };
+  if (output.textContent) show(...figure.at); // the same pixel of what is drawn now
   frame.onpointermove = (event) => {
+    output.ariaLive = "off"; // only what keys ask for is read out
     const box = frame.getBoundingClientRect();
     const place = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
     show(
@@ -249,6 +256,7 @@ function tell(figure, value, width, height) {
   frame.onkeydown = (event) => {
     const by = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
     if (!by[event.key]) return;
+    output.ariaLive = "polite";
     const [row, column] = figure.at ?? [height >> 1, width >> 1];
     const [down, across] = by[event.key];
     show(

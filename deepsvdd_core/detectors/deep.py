@@ -121,7 +121,7 @@ class DeepDetector(Detector, nn.Module):
         inputs = self.preprocessing.whole(task.train_images[used])
         semi_labels = torch.from_numpy(task.semi_labels[used]).to(self.device)
         is_normal = semi_labels >= 0
-        normal_inputs = inputs if is_normal.all() else inputs[is_normal]  # the same memory
+        normal_inputs = inputs if is_normal.all() else inputs[is_normal]  # no copy of all
         masks = None
         if self.objective.uses_masks and task.masks is not None:
             masks = torch.from_numpy(task.masks[used]).to(self.device)
@@ -139,7 +139,7 @@ class DeepDetector(Detector, nn.Module):
         yield record(EpochReport("before training", 0, 0, None, *start))
         decoder = self.decoder_for_training[0]
         common = {"experiment": self.experiment, "generator": self.generator, "on_step": on_step}
-        if self.objective.pretrains and decoder is not None:
+        if self.objective.pretrains and decoder is not None and self.experiment.pretrain_epochs:
             decoder = decoder.to(self.device, memory_format=torch.channels_last)
             yield from pretrain(self.encoder, decoder, normal_inputs, **common)
             self.objective.initialise(embed_all(self.encoder, normal_inputs))

@@ -18,6 +18,7 @@ from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.networks import ENCODERS, SLOPE, best_device
 from deepsvdd_core.progress import OnStep, nothing
+from deepsvdd_core.scaling import pixels_of
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import SCORING_BATCH, EpochReport, batches, health, minimise
 
@@ -59,8 +60,7 @@ class GenerativeDetector(Detector, nn.Module):
     def pixels(self, images: np.ndarray) -> Tensor:
         """uint8 images to float pixels in [0, 1] on the device; checks their shape."""
         check_images(images, self.shape)
-        on_device = torch.tensor(np.ascontiguousarray(images), device=self.threshold_score.device)
-        return on_device.float() / 255
+        return pixels_of(images, self.threshold_score.device)
 
     def embed_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.eval()

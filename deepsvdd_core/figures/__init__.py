@@ -229,8 +229,8 @@ def address(png: bytes) -> str:
 def diverging(relevance: np.ndarray, limit: float) -> np.ndarray:
     """Relevance (N, H, W) as colours (N, 3, H, W) uint8: blue, white at 0, red from limit on."""
     shares = (relevance / (limit or 1.0)).clip(-1, 1)
-    stops = np.array(sample_colorscale(DIVERGING, np.linspace(0, 1, 256), colortype="tuple"))
-    colours = np.round(255 * stops).astype(np.uint8)[np.round(127.5 * (shares + 1)).astype(int)]
+    scale = np.array(sample_colorscale(DIVERGING, np.linspace(0, 1, 256), colortype="tuple"))
+    colours = np.round(255 * scale).astype(np.uint8)[np.round(127.5 * (shares + 1)).astype(int)]
     return colours.transpose(0, 3, 1, 2)
 
 

@@ -36,7 +36,7 @@ def show(subject: Subject, order: np.ndarray) -> None:
     names = about["names"].tobytes().decode().splitlines()
     is_positive = dict(zip(names, map(bool, about["is_positive"]), strict=True))
     with st.container(horizontal=True, gap="medium"):  # wraps where there is little room
-        rows = _choose_rows(subject, order, row)
+        rows, near = _choose_rows(subject, order, row)
         default = [names[0], *(name for name in FIRST if name in names[1:])]
         chosen = choices.several("methods", "Methods", names, default, width=METHODS)
     look = _choose_look()
@@ -49,13 +49,13 @@ def show(subject: Subject, order: np.ndarray) -> None:
     found = waiting.together(asked, waiting.PATIENCE)
     still = any(map(waiting.is_active, found.values()))
     drawn = st.fragment(heatmaps.show, run_every=0.5 if still else None)
-    near = heatmaps.neighbours(order, row) if rows == [row] else {}
     drawn(subject, rows, methods, look, near=near, has_masks=has_masks, is_polling=still)
     verdicts.show(subject, rows[0], list(methods), has_masks=has_masks)
     spoiling.show(subject, rows, is_positive, outlined=look.outlined)
 
 
-def _choose_rows(subject: Subject, order: np.ndarray, row: int) -> list[int]:
+def _choose_rows(subject: Subject, order: np.ndarray, row: int) -> tuple[list[int], dict[str, int]]:
+    """The images to show, and where a step leads, by the key of its button."""
     which = choose(
         "rows", "Images", list(ROWS), "one", ROWS.__getitem__, st.segmented_control, required=True
     )
@@ -66,9 +66,10 @@ def _choose_rows(subject: Subject, order: np.ndarray, row: int) -> list[int]:
         elif len(selected) > MOST:
             st.caption(f"The {MOST} strangest of {len(selected):,} selected images.")
         strangest = selected[np.argsort(-subject.scores[selected], kind="stable")]
-        return strangest[:MOST].tolist()
-    ends = {"one": [row], "strangest": order[:FEW].tolist(), "normal": order[-FEW:].tolist()}
-    return ends[which]
+        return strangest[:MOST].tolist(), {}
+    if which == "one":
+        return [row], heatmaps.neighbours(order, row)
+    return (order[:FEW] if which == "strangest" else order[-FEW:]).tolist(), {}
 
 
 def _choose_look() -> Look:

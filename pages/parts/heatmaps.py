@@ -196,7 +196,7 @@ def _images(subject: Subject, rows: list[int], near: dict[str, int], masks: Mask
     def cell(row: int) -> Cell:
         name = subject.class_names[subject.labels[row]]
         told = f"image {row}, {name}\nscore {subject.scores[row]:.4g}"
-        return Cell(row, "Image", told, mask=masks.get(row))
+        return Cell(row, f"Image {row}", told, mask=masks.get(row))
 
     ahead = {button: [cell(row)] for button, row in near.items()}
     stack.show("bench-images", subject, [cell(row) for row in rows], ahead=ahead)
@@ -215,7 +215,9 @@ def _maps(
     def cell(row: int, note: str | None = None) -> Cell:
         file = served.relevance_address(_asked(subject, method, row))
         where = Stored(file, "relevance") if note is None else None
-        return Cell(row, f"Relevance by {method}", note, relevance=where, mask=masks.get(row))
+        return Cell(
+            row, f"Relevance of image {row} by {method}", note, relevance=where, mask=masks.get(row)
+        )
 
     found = [answers[method, row] for row in rows]
     whole = answers[method, SCALE]

@@ -6,6 +6,7 @@ Every address changes with what lies behind it, so a browser keeps what it has f
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,8 @@ KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 PATIENCE = 60  # seconds a browser waits for maps
 SUBJECT = ("model", "digest", "dataset", "fingerprint", "split")  # what `jobs.subject` gives
 EXPLAINED = (*SUBJECT, "index", "explainer")
+PLACES = [f"{{{name}}}" for name in EXPLAINED[:-1]] + ["{explainer:path}"]  # names may have a slash
+RELEVANCE = f"files/relevance-{products.LAYOUT}"  # files kept by a browser may have other arrays
 
 
 class Fresh(StaticFiles):
@@ -45,7 +48,7 @@ def routes() -> list[Route | Mount]:
     return [
         Mount("/files/components", Fresh(directory=COMPONENTS)),
         Route("/files/arrays/{name}", arrays),
-        Route(f"/files/relevance/{{{'}/{'.join(EXPLAINED)}}}", relevance),
+        Route("/" + "/".join([RELEVANCE, *PLACES]), relevance),
         Route(f"/files/images/{pictures}", images),
         Route(f"/files/heatmaps/{{model}}/{{digest}}/{pictures}", heatmaps),
     ]
@@ -68,7 +71,7 @@ def heatmap_sheets(parameters: dict, shape: tuple[int, ...]) -> dict[str, object
 
 def relevance_address(asked: dict) -> str:
     """Where the browser finds what the engine answers to "explain"; computed when first fetched."""
-    return "/".join(["files/relevance", *(quote(str(asked[n]), safe="") for n in EXPLAINED)])
+    return "/".join([RELEVANCE, *(quote(str(asked[name]), safe="") for name in EXPLAINED)])
 
 
 def _sheets(
@@ -95,7 +98,7 @@ def _file(name: str) -> Response:
 def relevance(request: Request) -> Response:
     """A map of one image; the engine computes it when it is first asked for."""
     asked = {**request.path_params}
-    if not asked["index"].isdecimal():
+    if not re.fullmatch(r"[0-9]{1,9}", asked["index"]):
         return Response("There is no such image.", status_code=404)
     asked["index"] = int(asked["index"])
     name = products.file_name("explain", asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +29,8 @@ class Cell(NamedTuple):
 
     row: of the data set, the image itself unless `picture` (C, H, W) uint8 stands for it. label:
     for those who do not see it. note: up to two lines above it, by default the numbers of its map.
-    relevance (H, W) float32, None where it is not there (yet). mask (H, W) bool: the pixels to
-    outline.
+    relevance: where (H, W) float32 is found; None where it is not there (yet). mask (H, W) bool:
+    the pixels to outline.
     """
 
     row: int
@@ -60,6 +61,7 @@ def show(
     _stack(
         key=key,
         data={
+            "run": time.monotonic_ns(),  # the browser is to draw again also what it was told before
             "sheets": served.image_sheets(subject.parameters, subject.images.shape[1:]),
             "colours": figures.stops(is_positive=is_positive, transparent=opacity is not None),
             "positive": is_positive,

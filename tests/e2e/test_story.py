@@ -139,11 +139,21 @@ def test_maps_have_numbers_limits_and_outlines(page):
     page.goto("/")
     found = page.evaluate("""async () => {
         const address = new URL("files/components/stack.js", document.baseURI);
-        const { noteOf, limitsOf, outlineOf } = await import(address);
+        const { barsOf, coloured, noteOf, limitsOf, outlineOf } = await import(address);
+        const colours = [[0, 0, 255, 255], [255, 255, 255, 0], [255, 0, 0, 255]];
+        const tinted = (positive) => [...coloured([-9, 0, 1, 4, NaN], 2, { colours, positive })];
         const maps = [[-4, 1, NaN], [2, -Infinity, 0], null, [0, 0, 0]];
         return {
             notes: [noteOf([1.5, -4, 0]), noteOf([1, NaN])],
             limits: [7, "each", "all"].map((limit) => limitsOf(maps, limit)),
+            bars: [
+                barsOf([null, [1]], [2, 2], 0.8),
+                barsOf([null, [1]], [2, 3], null),
+                barsOf([null, null], [1, 1], 0.8),
+                barsOf([[1]], [1], 0),
+            ],
+            signed: tinted(false),
+            positive: tinted(true),
             path: outlineOf([0, 1, 1, 0, 0, 0], 3, 2),
             ring: outlineOf([1, 1, 1, 1, 0, 1, 1, 1, 1], 3, 3),
             none: outlineOf([0, 0, 0, 0], 2, 2),
@@ -151,6 +161,16 @@ def test_maps_have_numbers_limits_and_outlines(page):
     }""")
     assert found["notes"] == ["raw -4 to 1.5\nsum -2.5", "not a number in some pixels"]
     assert found["limits"] == [[7] * 4, [4, 2, 1, 1], [4] * 4]
+    assert found["bars"] == [[True, False], [False, True], [False, False], [False]]
+    blue, white, pink, red = (
+        [0, 0, 255, 255],
+        [255, 255, 255, 0],
+        [255, 128, 128, 128],
+        [255, 0, 0, 255],
+    )
+    nothing = [0] * 4  # not a number
+    assert found["signed"] == [*blue, *white, *pink, *red, *nothing]
+    assert found["positive"] == [*blue, *blue, *white, *red, *nothing]
     edges = {"M1 0v1", "M3 0v1", "M1 0h1", "M2 0h1", "M1 1h1", "M2 1h1"}
     assert {f"M{edge}" for edge in found["path"].split("M")[1:]} == edges
     assert found["ring"].count("M") == 12 + 4 and found["none"] == ""
