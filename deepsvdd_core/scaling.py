@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-PART = 500  # images at a time, so that a large data set is not held several times
+PART = 500  # images at a time: larger parts are slower on CPUs and hold more memory
 
 
 def pixels_of(images: np.ndarray, device: torch.device | None = None) -> Tensor:

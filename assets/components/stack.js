@@ -238,7 +238,8 @@ function short(value, digits) {
 /** Tell the value of the pixel under the pointer, or of the one that arrow keys move to. */
 function tell(figure, value, width, height) {
   const [frame, output] = [figure.querySelector(".picture"), figure.querySelector("output")];
-  const show = (row, column) => {
+  const show = (...at) => {
+    const [row, column] = [Math.min(at[0], height - 1), Math.min(at[1], width - 1)];
     figure.at = [row, column];
     output.textContent = `row ${row}, column ${column}: ${value(row, column)}`;
   };
@@ -246,7 +247,7 @@ function tell(figure, value, width, height) {
   frame.onpointermove = (event) => {
     output.ariaLive = "off"; // only what keys ask for is read out
     const box = frame.getBoundingClientRect();
-    const place = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    const place = (share, count) => Math.max(0, Math.floor(share * count));
     show(
       place((event.clientY - box.top) / box.height, height),
       place((event.clientX - box.left) / box.width, width),
@@ -259,10 +260,7 @@ function tell(figure, value, width, height) {
     output.ariaLive = "polite";
     const [row, column] = figure.at ?? [height >> 1, width >> 1];
     const [down, across] = by[event.key];
-    show(
-      Math.min(height - 1, Math.max(0, row + down)),
-      Math.min(width - 1, Math.max(0, column + across)),
-    );
+    show(Math.max(0, row + down), Math.max(0, column + across));
     event.preventDefault();
   };
 }

@@ -20,7 +20,6 @@ from deepsvdd_core.scaling import Preprocessing, pixels_of
 from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import (
-    SCORING_BATCH,
     EpochReport,
     Look,
     embed_all,
@@ -91,12 +90,13 @@ class DeepDetector(Detector, nn.Module):
 
     def embed_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float32 (N, d) and float64 (N,), scored in float64 so that close scores stay distinct."""
+        check_images(images, self.encoder.input_shape)
         self.eval()
         codes = [np.empty((0, self.encoder.embedding_dim), np.float32)]
         scores = [np.empty(0)]
         with torch.inference_mode():
-            for start in range(0, len(images), SCORING_BATCH):
-                inputs = self.preprocessing(self.pixels(images[start : start + SCORING_BATCH]))
+            for pixels in self.preprocessing.parts(images):
+                inputs = self.preprocessing(pixels)
                 codes.append((part := self.encoder(inputs)).cpu().numpy())
                 scores.append(self.objective.anomaly_score(part.double(), inputs).cpu().numpy())
         return np.concatenate(codes), np.concatenate(scores)
