@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from deepsvdd_core.layers import filter_doubled, filter_in_squares, pool_then_normalise
+
 SLOPE = 0.1  # leakiness of every leaky ReLU (thesis section 2.2.4)
 BATCH_NORM_EPS = 1e-4  # as in the authors' public code
 
@@ -38,25 +40,6 @@ def deconvolution(channels_in: int, channels_out: int, padding: int = 2) -> list
     ]
 
 
-def filter_doubled(images: Tensor, layer: nn.ConvTranspose2d) -> Tensor:
-    """What `layer` gives for `images` at double size, without making them.
-
-    images (N, C, H, W) to (N, C', 2H, 2W), or less with a padding above 2; layer: 5x5, stride 1,
-    padding at least 2, no bias.
-
-    Every filter meets each small pixel two or three times in a row. Its entries are added first:
-    one 3x3 filter for each of the four places that a large pixel has in its small one, so 9
-    products instead of 25.
-    """
-    filters = layer.weight.transpose(0, 1).flip(2, 3)
-    places = [(left, 1 - left, top, 1 - top) for top in (0, 1) for left in (0, 1)]
-    summed = [4 * nn.functional.avg_pool2d(nn.functional.pad(filters, p), 2) for p in places]
-    four = nn.functional.conv2d(images, torch.stack(summed, dim=1).flatten(0, 1), padding=1)
-    cut = layer.padding[0] - 2
-    large = nn.functional.pixel_shuffle(four, 2)
-    return large[..., cut : large.shape[2] - cut, cut : large.shape[3] - cut]
-
-
 class Decoder(nn.Sequential):
     """Embeddings to images in [0, 1], layer by layer; doubling and filtering in one step."""
 
@@ -74,6 +57,20 @@ class Encoder(nn.Sequential):
     input_shape: tuple[int, int, int]
     embedding_dim: int
     has_bias = False  # only for objectives that know anomalies; others would collapse
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.has_bias or not self.training or images.device.type != "cpu":
+            return super().forward(images)
+        layers = iter(self)
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d) and layer.out_channels < 8:
+                images = filter_in_squares(images, layer)
+            elif isinstance(layer, nn.BatchNorm2d) and images.dtype != torch.bfloat16:
+                images = pool_then_normalise(images, layer)
+                next(layers)  # the pooling
+            else:
+                images = layer(images)
+        return images
 
     def decoder(self) -> Decoder | None:
         """The mirror network, where there is one."""

@@ -24,6 +24,7 @@ ROOMS = (
     "export",
     "clustering",
     "scaling",
+    "layers",
     "networks",
     "backbones",
     "sphere",

@@ -1,3 +1,6 @@
+import copy
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -69,6 +72,28 @@ def test_decoders_mirror_encoders(name):
     rebuilt = encoder.decoder()(codes)
     assert rebuilt.shape == images.shape
     assert rebuilt.min() >= 0 and rebuilt.max() <= 1
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_training_an_encoder_is_as_if_layer_by_layer(name, momentum):
+    encoder = ENCODERS[name]().double()
+    for layer in encoder:
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = momentum
+    other = copy.deepcopy(encoder)
+    for _ in range(2):
+        images = torch.rand(5, *encoder.input_shape, dtype=torch.float64)
+        images[0, :, :12] = 0  # which of equal pixels is pooled does not matter
+        results = []
+        for network, run in ((encoder, encoder), (other, partial(nn.Sequential.forward, other))):
+            network.zero_grad()
+            codes = run(images)
+            codes.sin().sum().backward()
+            gradients = [p.grad for p in network.parameters()]
+            results.append([codes, *gradients, *network.buffers()])
+        for mine, layer_by_layer in zip(*results, strict=True):
+            assert torch.allclose(mine, layer_by_layer, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", [n for n, kind in ENCODERS.items() if not kind.has_bias])
