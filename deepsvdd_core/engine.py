@@ -13,6 +13,7 @@ import sys
 
 import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed.utils import get_mp_context
 
 from deepsvdd_core import worker
 
@@ -62,6 +63,13 @@ def specification(workers: list[str]) -> dict[str, dict]:
     }
 
 
+def import_once() -> None:
+    """Let all workers be copies of one process that has imported what they need (Linux)."""
+    if sys.platform == "linux":
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+        get_mp_context().set_forkserver_preload(["distributed", "deepsvdd_core.pipeline"])
+
+
 async def serve() -> None:
     """Start everything, print the address, and wait for the end of standard input."""
     workers = lanes(sys.argv[1:])
@@ -70,6 +78,7 @@ async def serve() -> None:
         "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
     }
     dask.config.set(SETTINGS)
+    import_once()
     async with (
         SpecCluster(
             scheduler=scheduler,

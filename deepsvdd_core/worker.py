@@ -45,6 +45,19 @@ def warm_up_models() -> None:
         explainers.EXPLAINERS[name](detector, zeros)
 
 
+def warm_up_training() -> None:
+    """Take the first step of a training, which imports a large part of torch."""
+    from deepsvdd_core import detectors
+    from deepsvdd_core.experiment import Experiment
+    from deepsvdd_core.tasks import OneClassTask
+
+    detector = detectors.build(Experiment("warm-up", ("0",), pretrain_epochs=0, epochs=1))
+    images = np.random.default_rng(0).integers(0, 256, (4, *detector.encoder.input_shape), np.uint8)
+    rows, truth = np.arange(4), np.arange(4) > 1
+    task = OneClassTask(images, np.zeros(4, np.int64), images, truth, truth.astype(np.int64), rows)
+    list(detector.fit(task))
+
+
 # By lane; a request is done before the next step. UMAP takes another path above 4,096 points.
 WARM_UP = {
     "quick": [warm_up_models],
@@ -54,7 +67,7 @@ WARM_UP = {
         partial(warm_up_maps, "umap", 5_000),
         partial(warm_up_maps, "sphere", 500),
     ],
-    "train": [warm_up_models],
+    "train": [warm_up_models, warm_up_training],
 }
 
 
