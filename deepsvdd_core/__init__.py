@@ -22,7 +22,7 @@ of which imports only from those before it:
     export       a selection of images -> a zip, or one HTML page
     clustering   embeddings -> clusters
     scaling      pixels -> what networks take
-    layers       the values of common layers in fewer steps
+    layers       layers computed in fewer steps than one by one
     networks     images -> embeddings
     backbones    pretrained networks: images -> features
     sphere       thresholds -> radii in the embedding, without torch

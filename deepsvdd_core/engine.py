@@ -27,6 +27,8 @@ THREADS = {
 # process (glibc); given back and taken anew each time, it would take up to twice as long.
 MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
+SHARED = ["distributed", "deepsvdd_core.pipeline"]  # a name that is not there is passed over
+
 SETTINGS = {
     "distributed.nanny.pre-spawn-environ": THREADS | MEMORY,
     # A worker that trains counts as busier than one that still warms up.
@@ -63,11 +65,15 @@ def specification(workers: list[str]) -> dict[str, dict]:
     }
 
 
-def import_once() -> None:
-    """Let all workers be copies of one process that has imported what they need (Linux)."""
+def share_imports() -> None:
+    """Let all workers be copies of one process that has imported most of what they need.
+
+    On Linux alone: Windows cannot copy a process, and on macOS it is not safe.
+    """
     if sys.platform == "linux":
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
-        get_mp_context().set_forkserver_preload(["distributed", "deepsvdd_core.pipeline"])
+        context = get_mp_context()  # Dask's own, whose first call sets another list
+        context.set_forkserver_preload(SHARED)
 
 
 async def serve() -> None:
@@ -78,7 +84,7 @@ async def serve() -> None:
         "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
     }
     dask.config.set(SETTINGS)
-    import_once()
+    share_imports()
     async with (
         SpecCluster(
             scheduler=scheduler,

@@ -1,4 +1,4 @@
-"""The values of common layers in fewer steps: what makes training on CPUs faster."""
+"""Layers computed in fewer steps than one by one, for faster training on CPUs."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def filter_in_squares(images: Tensor, layer: nn.Conv2d) -> Tensor:
 
     images (N, C, H, W) to (N, C', H, W), H and W even; layer: 5x5, stride 1, padding 2, no bias.
 
-    A square is one pixel with four times the channels. Filters that are too few to fill the
-    vectors of a CPU are four times as many so; they have 36 products instead of 25.
+    A square is one pixel with four times the channels, and filters that are too few to fill the
+    vectors of a CPU become four times as many, at the price of 36 products instead of 25.
     """
     squares = nn.functional.pixel_unshuffle(images, 2)
     filters = nn.functional.pixel_unshuffle(at_four_places(layer.weight), 2)
@@ -47,7 +47,10 @@ def filter_in_squares(images: Tensor, layer: nn.Conv2d) -> Tensor:
 
 
 class _PoolThenNormalise(torch.autograd.Function):
-    """Both at once, as the gradient of normalising needs each pixel before pooling."""
+    """Both at once, as the gradient of normalising needs each pixel before pooling.
+
+    The gradient is that of Ioffe and Szegedy (2015); it cannot be differentiated again.
+    """
 
     @staticmethod
     def forward(ctx: FunctionCtx, images: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,8 +83,8 @@ class _PoolThenNormalise(torch.autograd.Function):
 def pool_then_normalise(images: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """What 2x2 max-pooling gives of the images that `norm` has normalised in training.
 
-    images (N, C, H, W) float32 or float64 to (N, C, H/2, W/2); norm: without affine parameters;
-    its running statistics move as if it had been called.
+    images (N, C, H, W) float32 or float64 to (N, C, H // 2, W // 2); norm: with running statistics,
+    which move as if it had been called, and without affine parameters.
 
     Normalising keeps the order of pixels, so a quarter of them need it. Mean and variance are those
     of all pixels, as ever.

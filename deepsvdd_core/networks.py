@@ -9,6 +9,7 @@ from deepsvdd_core.layers import filter_doubled, filter_in_squares, pool_then_no
 
 SLOPE = 0.1  # leakiness of every leaky ReLU (thesis section 2.2.4)
 BATCH_NORM_EPS = 1e-4  # as in the authors' public code
+FEW_FILTERS = 4  # up to so many are faster in squares; 7 are slower
 
 
 def best_device() -> torch.device:
@@ -40,6 +41,11 @@ def deconvolution(channels_in: int, channels_out: int, padding: int = 2) -> list
     ]
 
 
+def _uses_batch(layer: nn.Module) -> bool:
+    """Whether it normalises by the statistics of the images at hand."""
+    return isinstance(layer, nn.BatchNorm2d) and layer.training
+
+
 class Decoder(nn.Sequential):
     """Embeddings to images in [0, 1], layer by layer; doubling and filtering in one step."""
 
@@ -52,20 +58,26 @@ class Decoder(nn.Sequential):
 
 
 class Encoder(nn.Sequential):
-    """Images (N, *input_shape) to embeddings (N, embedding_dim)."""
+    """Images (N, *input_shape) to embeddings (N, embedding_dim).
+
+    Training on a CPU takes a shorter way to the same values, on which hooks of single layers do not
+    fire.
+    """
 
     input_shape: tuple[int, int, int]
     embedding_dim: int
     has_bias = False  # only for objectives that know anomalies; others would collapse
 
     def forward(self, images: Tensor) -> Tensor:
+        # Without biases all modules are as in `convolution`: pooling follows batch norm, which has
+        # no factor that could reverse the order of pixels.
         if self.has_bias or not self.training or images.device.type != "cpu":
             return super().forward(images)
         layers = iter(self)
         for layer in layers:
-            if isinstance(layer, nn.Conv2d) and layer.out_channels < 8:
+            if isinstance(layer, nn.Conv2d) and layer.out_channels <= FEW_FILTERS:
                 images = filter_in_squares(images, layer)
-            elif isinstance(layer, nn.BatchNorm2d) and images.dtype != torch.bfloat16:
+            elif _uses_batch(layer) and images.dtype == layer.running_mean.dtype:
                 images = pool_then_normalise(images, layer)
                 next(layers)  # the pooling
             else:

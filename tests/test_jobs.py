@@ -1,12 +1,13 @@
 import errno
 import os
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from deepsvdd_core import jobs, library
+from deepsvdd_core import jobs, library, worker
 from deepsvdd_core.experiment import Experiment
 
 SHORT = {"pretrain_epochs": 1, "epochs": 1}
@@ -135,6 +136,19 @@ def test_a_full_disk_keeps_the_trained_model_until_it_can_be_saved(engine, monke
     engine.save(job)
     assert job.state == "finished"
     assert library.find(job.model).header["provenance"]["training_images"] == 400
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are no copies")
+def test_workers_are_copies_of_one_process_that_has_loaded_torch(engine):
+    parents = set(engine._client.run(os.getppid).values())
+    assert len(parents) == 1 and engine._process.pid not in parents
+    files = {entry.path for entry in psutil.Process(parents.pop()).memory_maps()}
+    assert any("libtorch_cpu" in file for file in files)
+
+
+@pytest.mark.parametrize("step", [worker.warm_up_models, worker.warm_up_training])
+def test_workers_can_warm_up(step):
+    step()
 
 
 def test_work_of_a_worker_that_died_is_done_again(engine):

@@ -74,10 +74,11 @@ def test_decoders_mirror_encoders(name):
     assert rebuilt.min() >= 0 and rebuilt.max() <= 1
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("momentum", [0.1, None])
 @pytest.mark.parametrize("name", ENCODERS)
-def test_training_an_encoder_is_as_if_layer_by_layer(name, momentum):
-    encoder = ENCODERS[name]().double()
+def test_training_an_encoder_is_as_if_layer_by_layer(name, momentum, memory_format):
+    encoder = ENCODERS[name]().to(torch.float64, memory_format=memory_format)
     for layer in encoder:
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = momentum
@@ -85,6 +86,7 @@ def test_training_an_encoder_is_as_if_layer_by_layer(name, momentum):
     for _ in range(2):
         images = torch.rand(5, *encoder.input_shape, dtype=torch.float64)
         images[0, :, :12] = 0  # which of equal pixels is pooled does not matter
+        images = images.contiguous(memory_format=memory_format)
         results = []
         for network, run in ((encoder, encoder), (other, partial(nn.Sequential.forward, other))):
             network.zero_grad()
@@ -94,6 +96,39 @@ def test_training_an_encoder_is_as_if_layer_by_layer(name, momentum):
             results.append([codes, *gradients, *network.buffers()])
         for mine, layer_by_layer in zip(*results, strict=True):
             assert torch.allclose(mine, layer_by_layer, rtol=1e-8, atol=1e-8)
+
+
+def test_only_training_takes_the_shorter_way():
+    encoder = ENCODERS["mnist-lenet"]()
+    called = []
+    for layer in encoder:
+        layer.register_forward_hook(lambda layer, *_: called.append(type(layer).__name__))
+    encoder(torch.rand(2, 1, 28, 28))
+    pooled = ["LeakyReLU", "Flatten", "Linear"]
+    assert called == ["Conv2d", "LeakyReLU", *pooled]  # the second convolution has few filters
+    called.clear()
+    encoder.eval()(torch.rand(2, 1, 28, 28))
+    assert called == [type(layer).__name__ for layer in encoder]
+
+
+def test_frozen_batch_norm_stays_frozen():
+    encoder = ENCODERS["mnist-lenet"]()
+    encoder(torch.rand(5, 1, 28, 28))
+    for layer in encoder:
+        layer.train(not isinstance(layer, nn.BatchNorm2d))
+    images = torch.rand(5, 1, 28, 28)
+    codes = encoder(images)
+    assert torch.allclose(codes, encoder.eval()(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n, kind in ENCODERS.items() if not kind.has_bias])
+def test_training_in_bfloat16_is_as_if_layer_by_layer(name):
+    encoder = ENCODERS[name]()
+    images = torch.rand(5, *encoder.input_shape)
+    with torch.autocast("cpu", torch.bfloat16):
+        codes, expected = encoder(images), nn.Sequential.forward(encoder, images)
+    assert codes.dtype == torch.bfloat16
+    assert torch.allclose(codes, expected, rtol=0, atol=0.05 * float(expected.detach().abs().max()))
 
 
 @pytest.mark.parametrize("name", [n for n, kind in ENCODERS.items() if not kind.has_bias])
