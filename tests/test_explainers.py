@@ -159,7 +159,7 @@ def gap(detector, images, references, steps):
 
     Images whose rise is next to nothing are left out: their share is a division by zero.
     """
-    found = integrated_gradients(detector, images, references, steps=steps)
+    found = integrated_gradients(detector, images, references, steps=(steps,))
     rise = LEDGERS["Integrated Gradients"](detector, images, references).explained
     moved = np.abs(rise) > 0.1 * np.median(np.abs(rise))
     assert moved.mean() > 0.9
@@ -172,6 +172,17 @@ def test_integrated_gradients_sum_to_the_rise(with_references, detector, digits,
     images = digits.test.images[5::40]
     assert gap(detector, images, references, 50) <= 0.03
     assert gap(detector, images, references, 200) <= 0.01
+
+
+def test_integrated_gradients_takes_more_steps_where_its_sum_is_off(detector, digits):
+    images = digits.test.images[5::40]
+    few, most = (integrated_gradients(detector, images, steps=(count,)) for count in (5, 200))
+    ledger = LEDGERS["Integrated Gradients"](detector, images)
+    size = np.maximum(np.abs(ledger.explained), detector.anomaly_score(images))
+    is_off = np.abs(few.sum(axis=(1, 2)) - ledger.explained) > 0.02 * size
+    assert 0 < is_off.sum() < len(images)
+    found = integrated_gradients(detector, images, steps=(5, 200))
+    assert np.allclose(found, np.where(is_off[:, None, None], most, few), atol=1e-7)
 
 
 def test_gradient_shap_sums_to_about_the_rise_of_the_score(detector, digits, zero_task):

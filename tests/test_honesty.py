@@ -188,7 +188,7 @@ def test_random_weights_give_other_maps(corruption, all_digits):
     images = CORRUPTIONS[corruption](clean[:20]).images
     other = randomised(detector, training)
     assert abs(likeness(*(EXPLAINERS["LRP-eps"](d, images) for d in (detector, other)))) <= 0.3
-    few = [integrated_gradients(d, images, training, steps=20) for d in (detector, other)]
+    few = [integrated_gradients(d, images, training, steps=(20,)) for d in (detector, other)]
     assert abs(likeness(*few)) <= 0.3
 
 

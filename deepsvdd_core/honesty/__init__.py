@@ -19,7 +19,7 @@ from deepsvdd_core.detectors import DeepDetector, Detector
 from deepsvdd_core.explainers import Explainer, Ledger
 from deepsvdd_core.training import SCORING_BATCH
 
-MOST_MISFIT = 0.03  # of the score; the sum of 50 steps of Integrated Gradients needs it
+MOST_MISFIT = 0.03  # of the score; the sums of Integrated Gradients need it
 MOST_PEAK = 1.0  # of the score, in one pixel
 MOST_AREA = 0.8  # of the area a random order of pixels leaves; bad maps leave 0.85 and more
 MOST_LIKENESS = 0.5  # to the maps of random weights
