@@ -32,9 +32,9 @@ def choose_experiment() -> Experiment | None:
         help="Only these are trained on; every other class counts as anomalous.",
     )
     method = _method()
-    with st.expander("Schedule and details"):
+    with st.expander("Schedule and details", key="schedule-details"):
         choices = _details(source)
-    with st.expander("Known anomalies and pollution"):
+    with st.expander("Known anomalies and pollution", key="known-anomalies"):
         choices |= anomalies.choose(name, source, normal)
     if method in catalogue.NEEDS_ANOMALIES and not (
         choices["labelled"] or choices["outlier_exposure"] or choices["spoilt"]

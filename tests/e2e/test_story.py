@@ -176,6 +176,17 @@ def test_maps_have_numbers_limits_and_outlines(page):
     assert found["ring"].count("M") == 12 + 4 and found["none"] == ""
 
 
+def test_details_stay_open_when_another_method_brings_another_menu(page):
+    page.goto("/train?data=fashion-mnist-sample")
+    quiet(page)
+    page.get_by_text("Schedule and details").click()
+    expect(page.get_by_label("Learning rate")).to_be_visible()
+    page.get_by_role("combobox", name=re.compile("Method")).fill("knn")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("It looks at")).to_be_visible()
+    expect(page.get_by_label("Learning rate")).to_be_visible()
+
+
 def test_a_training_survives_a_reload_and_can_be_cancelled(page):
     page.goto("/train?data=fashion-mnist-sample")
     quiet(page)
