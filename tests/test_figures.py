@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -94,3 +95,26 @@ def test_diverging_colours_are_symmetric_around_white_and_end_at_the_limit():
 
 def test_the_ramp_is_of_hexadecimal_colours():
     assert all(len(colour) == 7 and int(colour[1:], 16) >= 0 for colour in figures.RAMP)
+
+
+def test_published_values_have_one_entry_in_the_legend():
+    names = ["knn", "one-class", "deep-sad"]
+    means = pd.DataFrame(
+        {"name": names, "normal_class": ["0"] * 3, "auroc": [97.0, 98.0, 99.0], "std": [0.1] * 3}
+    )
+    figure = figures.class_bars(means.assign(published=[np.nan, 98.0, 98.5]))
+    shown = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert sorted(shown) == sorted([*names, "published"])
+    assert sum(trace.name == "published" for trace in figure.data) == 2
+
+
+def test_more_methods_than_colours_are_told_apart():
+    names = [f"method {number}" for number in range(20)]
+    means = pd.DataFrame({"name": names, "normal_class": "0", "auroc": 90.0, "std": np.nan})
+    bars = figures.class_bars(means.assign(published=np.nan)).data
+    values = np.linspace(0, 1, 3)
+    lines = figures.rate_curves(dict.fromkeys(names, values), names, "x", "y").data
+    assert len({(bar.marker.color, bar.marker.pattern.shape) for bar in bars}) == 20
+    assert len({(line.line.color, line.line.dash) for line in lines}) == 20
+    (line,) = figures.rate_curves({"method 3": values}, names, "x", "y").data
+    assert line.line.color == bars[3].marker.color

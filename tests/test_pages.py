@@ -141,7 +141,7 @@ def test_a_threshold_in_the_link_belongs_to_its_model():
     model = trained()
     digest = library.find(model).digest
     app = visit("explore", model=model, data="mnist-sample", rule="own", threshold=f"{digest}:1e9")
-    assert metrics(app)["Anomalies found (recall)"] == "0.0%"
+    assert metrics(app)["Recall"] == "0.0%"
     for text in ("x:1", f"{digest}:nan", f"{digest}:", "1e9", f"{digest}:x"):
         app = first_run("explore", model=model, data="mnist-sample", rule="own", threshold=text)
         assert "There is no threshold" in texts(app)

@@ -3,10 +3,11 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deepsvdd_core import jobs
-from pages.parts import heatmaps, ladder, spoiling, threshold, verdicts, versus, waiting
+from pages.parts import comparison, heatmaps, ladder, spoiling, threshold, verdicts, versus, waiting
 
 
 def test_the_ladder_goes_up_down_or_away_from_the_border():
@@ -92,3 +93,23 @@ def test_a_page_says_what_its_work_waits_for(monkeypatch, engine_state, asked, o
     engine = SimpleNamespace(state=engine_state, jobs=known)
     monkeypatch.setattr(waiting.jobs, "engine", lambda: engine)
     assert waiting.stage(asked, "Maps").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("schedules", "choices", "short"),
+    [
+        (["live"], ['{"seed": 1}'], ["one-class"]),
+        (["live", "short"], ["{}", '{"nu": 0.2}'], ["one-class, live", "one-class, short"]),
+        (
+            ["live"] * 3,
+            ['{"epochs": 9}', '{"epochs": 9, "nu": 0.2}', '{"epochs": 9, "nu": 0.3}'],
+            ["one-class", "one-class, nu: 0.2", "one-class, nu: 0.3"],
+        ),
+    ],
+)
+def test_a_short_name_tells_what_differs(schedules, choices, short):
+    table = pd.DataFrame({"method": "one-class", "schedule": schedules, "choices": choices})
+    other = pd.DataFrame({"method": ["knn"], "schedule": ["live"], "choices": ["{}"]})
+    table = comparison.named(pd.concat([table, other, other]))
+    expected = dict(zip(table["name"], [*short, "knn", "knn"], strict=True))
+    assert comparison.short_names(table) == expected

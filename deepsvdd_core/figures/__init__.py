@@ -21,6 +21,7 @@ ANOMALOUS = "#d9772b"
 SPHERE = "#7a5aa6"
 # Colours of methods, told apart with every common kind of colour vision (Okabe and Ito).
 SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
+HATCHES, DASHES = ("", "/", "x"), ("solid", "dash", "dot")  # of the same colours once more
 PUBLISHED_LINE = {"color": "#333333", "width": 1.5}  # of the diamonds, on any bar and background
 RAMP = [  # of scores, low to high
     "#" + "".join(f"{round(255 * part):02x}" for part in colour)
@@ -165,14 +166,14 @@ def class_bars(means: pd.DataFrame) -> go.Figure:
     """AUROC per class (columns name, normal_class, auroc, std, published), in percent."""
     figure = go.Figure()
     for place, (name, part) in enumerate(means.groupby("name", sort=False)):
-        color = SERIES[place % len(SERIES)]
+        again, color = divmod(place, len(SERIES))
         figure.add_bar(
             x=part["normal_class"],
             y=part["auroc"],
-            error_y={"array": part["std"].fillna(0), "thickness": 1},
+            error_y={"array": part["std"], "thickness": 1},
             name=name,
             offsetgroup=name,
-            marker={"color": color},
+            marker={"color": SERIES[color], "pattern": {"shape": HATCHES[again % len(HATCHES)]}},
             hovertemplate="%{x}: %{y:.2f} %<extra>" + name + "</extra>",
         )
         known = part[part["published"].notna()]
@@ -181,27 +182,33 @@ def class_bars(means: pd.DataFrame) -> go.Figure:
                 x=known["normal_class"],
                 y=known["published"],
                 mode="markers",
-                name=f"{name}, published",
+                name="published",
+                legendgroup="published",
+                showlegend=not any(other.name == "published" for other in figure.data),
                 offsetgroup=name,
                 marker={"symbol": "diamond", "size": 8, "color": "white", "line": PUBLISHED_LINE},
                 hovertemplate="%{x}: %{y:.1f} %<extra>published</extra>",
             )
     figure.update_layout(barmode="group", scattermode="group")
-    figure.update_xaxes(title="normal class", type="category")
+    figure.update_xaxes(title="normal class", type="category", categoryorder="category ascending")
     figure.update_yaxes(title="AUROC in %", range=[50, 101])
     return _tidy(figure, 380)
 
 
-def rate_curves(lines: dict[str, np.ndarray], x: str, y: str) -> go.Figure:
-    """Curves over the grid 0, 0.01, …, 1, one per method; both axes are rates."""
+def rate_curves(lines: dict[str, np.ndarray], names: list[str], x: str, y: str) -> go.Figure:
+    """Curves over the grid 0, 0.01, …, 1, one per method; both axes are rates.
+
+    names: of all methods, whose places give the colours of the lines.
+    """
     figure = go.Figure()
-    for place, (name, values) in enumerate(lines.items()):
+    for name, values in lines.items():
+        again, color = divmod(names.index(name), len(SERIES))
         figure.add_scatter(
             x=np.linspace(0, 1, len(values)),
             y=values,
             mode="lines",
             name=name,
-            line={"color": SERIES[place % len(SERIES)]},
+            line={"color": SERIES[color], "dash": DASHES[again % len(DASHES)]},
         )
     figure.update_xaxes(title=x, range=[0, 1])
     figure.update_yaxes(title=y, range=[0, 1.02])

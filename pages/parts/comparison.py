@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -31,13 +33,38 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(name=name.str.rstrip(", "))
 
 
+def short_names(table: pd.DataFrame) -> dict[str, str]:
+    """By `name`: the method, and of its other choices as many as tell it from the others."""
+    short = {}
+    for method, kinds in table.drop_duplicates("name").groupby("method", sort=False):
+        choices = [
+            {"schedule": kind.schedule, **json.loads(kind.choices)} for kind in kinds.itertuples()
+        ]
+        texts = [str(method)] * len(kinds)
+        for key in dict.fromkeys(key for each in choices for key in each):
+            values = [each.get(key) for each in choices]
+            if len(set(texts)) < len(texts) and any(value != values[0] for value in values):
+                texts = [
+                    text + _choice(key, value) for text, value in zip(texts, values, strict=True)
+                ]
+        short |= dict(zip(kinds["name"], texts, strict=True))
+    return short
+
+
+def _choice(key: str, value: object) -> str:
+    if value is None:
+        return ""
+    return f", {value}" if key == "schedule" else f", {key}: {json.dumps(value)}"
+
+
 def choose(table: pd.DataFrame) -> pd.DataFrame | None:
     """Menus for data set and methods; None, with a sentence, while nothing is chosen."""
     if table.empty:
         st.info("Nothing has been measured yet; choose methods below.")
         return None
     table = named(table.assign(normal=benchmark.normal(table)))
-    dataset = choose_one("data", "Data set", list(table["dataset"].unique()), table["dataset"][0])
+    measured = list(table["dataset"].value_counts().index)  # most often first
+    dataset = choose_one("data", "Data set", measured, measured[0])
     table = table[table["dataset"] == dataset]
     kinds = sorted(table["normal"].unique())
     if len(kinds) > 1:
@@ -56,7 +83,8 @@ def choose(table: pd.DataFrame) -> pd.DataFrame | None:
     if not chosen:
         st.info("Choose at least one method.")
         return None
-    return table[table["name"].isin(chosen)]
+    table = table[table["name"].isin(chosen)]
+    return table.assign(short=table["name"].map(short_names(table)))
 
 
 def summary(table: pd.DataFrame) -> None:
@@ -66,6 +94,7 @@ def summary(table: pd.DataFrame) -> None:
         lines[list(HEADINGS)],
         hide_index=True,
         column_config=HEADINGS,
+        placeholder="",
         alt="Mean AUROC of each method with its spread over seeds and classes.",
     )
     st.caption(
@@ -78,10 +107,10 @@ def summary(table: pd.DataFrame) -> None:
 def classes(table: pd.DataFrame) -> None:
     """A bar per class and method, a diamond for the published value."""
     st.subheader("Class by class")
-    groups = table.groupby(["name", "normal_class"], sort=False)
+    groups = table.groupby(["short", "normal_class"], sort=False)
     means = groups.agg(
         auroc=("auroc", "mean"), std=("auroc", "std"), published=("published", "first")
-    ).reset_index()
+    ).reset_index(names=["name", "normal_class"])
     st.plotly_chart(
         figures.class_bars(means),
         config=NO_BAR,
@@ -90,16 +119,17 @@ def classes(table: pd.DataFrame) -> None:
     st.caption(
         "Bars: mean over seeds, with one standard deviation where there are several. Diamonds: "
         "published for the same method. The axis begins at 50 %, the value of guessing; what is "
-        "worse has no bar."
+        "worse has no bar. Names tell only what differs; the table above has all choices."
     )
 
 
 def curves(table: pd.DataFrame) -> None:
     """ROC and precision-recall of one class."""
     st.subheader("Curves of one class")
-    labels = list(table["normal_class"].unique())
+    labels = sorted(table["normal_class"].unique())
     label = st.selectbox("Normal class", labels, key="curve-class", persist_state="session")
     part = table[table["normal_class"] == label]
+    names = list(table["short"].unique())
     columns = st.columns(2)
     for column, name, x, y, title in (
         (columns[0], "tpr", "false positive rate", "true positive rate", "ROC curve"),
@@ -107,12 +137,12 @@ def curves(table: pd.DataFrame) -> None:
     ):
         lines = {
             str(method): np.mean([benchmark.curve(text) for text in rows[name]], axis=0)
-            for method, rows in part.groupby("name", sort=False)
+            for method, rows in part.groupby("short", sort=False)
         }
         with column:
             st.markdown(f"**{title}**, normal: {plain(label)}")
             st.plotly_chart(
-                figures.rate_curves(lines, x, y),
+                figures.rate_curves(lines, names, x, y),
                 config=NO_BAR,
                 alt=f"{title} of {len(lines)} methods.",
             )

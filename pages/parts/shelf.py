@@ -11,6 +11,8 @@ from pages.parts import frame
 from pages.parts.subject import choose, start_model, title
 from pages.parts.training import save_again
 
+CREATED = "Created (UTC)"
+
 
 def unsaved() -> None:
     """Trained models that could not be written, most often because the disk is full."""
@@ -27,7 +29,11 @@ def table() -> None:
     st.dataframe(
         pd.DataFrame([_row(entry) for entry in library.entries()]),
         hide_index=True,
-        column_config={"AUROC": st.column_config.NumberColumn(format="percent")},
+        column_config={
+            "AUROC": st.column_config.NumberColumn(format="percent"),
+            CREATED: st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC"),
+        },
+        placeholder="",
         alt="Table of all models with their data set, normal classes, method and AUROC.",
     )
 
@@ -39,7 +45,7 @@ def _row(entry: library.ModelEntry) -> dict[str, object]:
         "Normal": ", ".join(choices["normal_classes"]),
         "Method": Experiment.from_dict(choices).method,
         "AUROC": provenance.get("auroc"),
-        "Created (UTC)": provenance.get("created", ""),
+        CREATED: pd.to_datetime(provenance.get("created"), utc=True, errors="coerce"),
         "Size (kB)": round(entry.path.stat().st_size / 1000),
         "From": "the program" if entry.bundled else "you",
         "Name": entry.name,

@@ -130,9 +130,9 @@ def counts(subject: Subject, threshold: float, columns: int = 6) -> None:
     auroc, average_precision = _of_ranking(name, subject.scores, subject.is_anomaly)
     rows = [
         ("AUROC", auroc, "", "Chance that an anomaly scores above a normal image."),
-        ("Average precision", average_precision, "", "Mean precision over all recalls."),
+        ("AP", average_precision, "", "Average precision: the mean precision over all recalls."),
         (
-            "Anomalies found (recall)",
+            "Recall",
             table.recall,
             f"{table.true_positives:,} TP, {table.false_negatives:,} FN",
             "Share of anomalous images above the threshold.",
