@@ -6,9 +6,10 @@ export function mark(map) {
   pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
   pen.clearRect(0, 0, map.marks.width, map.marks.height);
   const { data } = map;
-  const text = getComputedStyle(map.root).color;
+  const style = getComputedStyle(map.root);
+  const text = style.color;
   pen.font = "11px sans-serif";
-  if (data.kind === "radial") rings(map, pen, text);
+  if (data.kind === "radial") rings(map, pen, text, style.getPropertyValue("--st-background-color"));
   if (data.kind === "umap") contours(map, pen);
   for (const one of data.arrows || []) arrow(map, pen, one, text);
   if (data.focus !== null && data.focus < map.size) ring(map, pen, data.focus, text, 9);
@@ -16,20 +17,25 @@ export function mark(map) {
   if (map.path) outline(map, pen, text);
 }
 
-function rings(map, pen, text) {
+function rings(map, pen, text, ground) {
   const dials = map.data.dials || [[0, 0]];
   dials.forEach(([x, y], k) => {
     const [cx, cy] = map.point(x, y);
     const unit = map.point(x + 1, y)[0] - cx;
-    pen.lineWidth = 1;
-    pen.strokeStyle = pen.fillStyle = text;
+    pen.fillStyle = text;
     for (const ring of [2, 5, 10, 20, 50].filter((r) => r < map.widest)) {
+      pen.lineWidth = 1;
+      pen.strokeStyle = text;
       pen.globalAlpha = 0.18;
       circle(pen, cx, cy, ring * unit);
-      pen.globalAlpha = 0.7;
-      pen.fillText(`${ring} R`, cx + 3, cy - ring * unit - 3);
+      pen.globalAlpha = 1;
+      pen.lineWidth = 4;
+      pen.lineJoin = "round";
+      pen.strokeStyle = ground; // around the letters, to be read over points
+      const place = [`${ring} R`, cx + 3, cy - ring * unit - 3];
+      pen.strokeText(...place);
+      pen.fillText(...place);
     }
-    pen.globalAlpha = 1;
     pen.lineWidth = 2;
     pen.strokeStyle = map.data.colours.sphere;
     circle(pen, cx, cy, map.data.radii[k] * unit);
