@@ -1,5 +1,6 @@
 import errno
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deepsvdd_core import jobs, library, worker
+from deepsvdd_core import jobs, library
 from deepsvdd_core.experiment import Experiment
 
 SHORT = {"pretrain_epochs": 1, "epochs": 1}
@@ -140,15 +141,24 @@ def test_a_full_disk_keeps_the_trained_model_until_it_can_be_saved(engine, monke
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are no copies")
 def test_workers_are_copies_of_one_process_that_has_loaded_torch(engine):
+    until(lambda: engine.state == "ready")
     parents = set(engine._client.run(os.getppid).values())
     assert len(parents) == 1 and engine._process.pid not in parents
     files = {entry.path for entry in psutil.Process(parents.pop()).memory_maps()}
     assert any("libtorch_cpu" in file for file in files)
 
 
-@pytest.mark.parametrize("step", [worker.warm_up_models, worker.warm_up_training])
-def test_workers_can_warm_up(step):
-    step()
+def test_a_warm_worker_has_imported_what_the_first_step_of_a_training_needs():
+    lines = (
+        "import sys",
+        "from deepsvdd_core import worker",
+        "for step in worker.WARM_UP['train']:",
+        "    step()",
+        "    print('torch._dynamo' in sys.modules)",
+    )
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_work_of_a_worker_that_died_is_done_again(engine):

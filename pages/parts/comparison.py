@@ -99,8 +99,9 @@ def summary(table: pd.DataFrame) -> None:
     )
     st.caption(
         "Each class is normal once and all others are anomalous; AUROC on all test images. "
-        "Methods named oracle chose a parameter with test labels. Published values and their "
-        "sources are in assets/results/published.csv."
+        "Methods named oracle chose a parameter with test labels. Empty: one seed alone has no "
+        "spread, or nothing is published. Published values and their sources are in "
+        "assets/results/published.csv."
     )
 
 

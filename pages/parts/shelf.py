@@ -33,7 +33,7 @@ def table() -> None:
             "AUROC": st.column_config.NumberColumn(format="percent"),
             CREATED: st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC"),
         },
-        placeholder="",
+        placeholder="not known",
         alt="Table of all models with their data set, normal classes, method and AUROC.",
     )
 
