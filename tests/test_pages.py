@@ -54,13 +54,14 @@ def visit(page: str, **link: str) -> AppTest:
 
 
 def settle(app: AppTest) -> AppTest:
-    """Run the page again while jobs of the engine are under way."""
+    """Run the page again until a run has asked for nothing new."""
+    known: set[str] = set()
     for _ in range(100):
         assert not app.exception, [error.value for error in app.exception]
-        active = [job for job in jobs.engine().jobs.values() if job.is_active]
-        if not active:
-            return app.run()
-        for job in active:
+        if jobs.engine().jobs.keys() <= known:
+            return app
+        known = set(jobs.engine().jobs)
+        for job in list(jobs.engine().jobs.values()):
             jobs.wait(job)
         app.run()
     raise AssertionError("The page never came to rest.")
