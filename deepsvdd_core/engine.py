@@ -1,4 +1,4 @@
-"""The process that computes: a Dask scheduler and one-thread workers in three lanes.
+"""The process that computes: a Dask scheduler and one-thread workers in lanes.
 
 `python -m deepsvdd_core.engine [lanes]` prints the scheduler's address and runs until its standard
 input ends, so it never outlives the server that started it.
@@ -41,11 +41,11 @@ SETTINGS = {
 
 
 def lanes(wanted: list[str]) -> list[str]:
-    """One worker answers short questions, one draws maps, one per core trains.
+    """One worker answers short questions, one draws maps, one explains, one per core trains.
 
     wanted: names of lanes; without any, all of them.
     """
-    every = ["quick", "map"] + ["train"] * (os.cpu_count() or 1)
+    every = ["quick", "map", "explain"] + ["train"] * (os.cpu_count() or 1)
     return [lane for lane in every if lane in wanted] if wanted else every
 
 

@@ -23,17 +23,17 @@ from deepsvdd_core.experiment import Experiment
 LANES = {
     "train": "train",
     "measure": "train",
-    "project": "map",
-    "trust": "map",
     "bundle": "train",
     "report": "train",
-    "scale": "map",
-    "judge": "map",
-    "localise": "map",
-    "clever_hans": "map",
-    "strategies": "map",
-    "find_mark": "map",
-    "remove_mark": "map",
+    "project": "map",
+    "trust": "map",
+    "scale": "explain",
+    "judge": "explain",
+    "localise": "explain",
+    "clever_hans": "explain",
+    "strategies": "explain",
+    "find_mark": "explain",
+    "remove_mark": "explain",
 }  # every other kind of work is quick
 START_TIMEOUT = 60  # seconds
 POLL = 0.5  # seconds between two looks for a free worker

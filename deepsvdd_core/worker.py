@@ -61,6 +61,7 @@ def warm_up_training() -> None:
 # By lane; a request is done before the next step. UMAP takes another path above 4,096 points.
 WARM_UP = {
     "quick": [warm_up_models],
+    "explain": [warm_up_models],
     "map": [
         warm_up_models,
         partial(warm_up_maps, "umap", 500),

@@ -8,8 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deepsvdd_core import jobs, library
+from deepsvdd_core import jobs, library, worker
+from deepsvdd_core.engine import lanes
 from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.pipeline import WORK
 
 SHORT = {"pretrain_epochs": 1, "epochs": 1}
 ENDLESS = {"pretrain_epochs": 10_000, "epochs": 1}
@@ -146,6 +148,32 @@ def test_workers_are_copies_of_one_process_that_has_loaded_torch(engine):
     assert len(parents) == 1 and engine._process.pid not in parents
     files = {entry.path for entry in psutil.Process(parents.pop()).memory_maps()}
     assert any("libtorch_cpu" in file for file in files)
+
+
+def test_workers_that_start_on_their_own_do_the_same_work(home, monkeypatch):
+    """As on Windows and macOS, where they are no copies."""
+    monkeypatch.setenv("DEEPSVDD_HOME", str(home))
+    lines = (
+        "import asyncio",
+        "from deepsvdd_core import engine",
+        "engine.share_imports = lambda: None",
+        "asyncio.run(engine.serve())",
+    )
+    command = [sys.executable, "-c", "\n".join(lines), "train"]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", process.stdout.readline().strip())
+        engine = jobs.Engine()
+        job = jobs.wait(engine.train(digits("8")), timeout=120)
+        parents = set(engine._client.run(os.getppid).values())
+        engine.stop()
+    assert (job.state, job.message) == ("finished", "")
+    assert parents == {process.pid}
+
+
+def test_every_lane_has_a_worker_that_warms_up():
+    wanted = {*jobs.LANES.values(), "quick"}
+    assert wanted == set(lanes([])) == set(worker.WARM_UP)
+    assert set(jobs.LANES) <= set(WORK)
 
 
 def test_a_warm_worker_has_imported_what_the_first_step_of_a_training_needs():

@@ -65,6 +65,16 @@ class Subject(NamedTuple):
         """(N,) float64 of the shown images."""
         return _embedded(self)[1]
 
+    def normal(self, images: ImageSet, fewest: int = 1) -> np.ndarray:
+        """(n,) rows of images that are normal to the model. Raises ValueError for too few."""
+        rows = np.flatnonzero(~anomaly_mask(images, self.detector.experiment.normal_classes))
+        if len(rows) < fewest:
+            raise ValueError(
+                f"Of the images needed here, {len(rows)} belong to the model's normal classes, at "
+                f"least {fewest} must; choose another data set."
+            )
+        return rows
+
 
 @lru_cache(maxsize=16)
 def _detector(name: str, digest: str) -> Detector:
@@ -216,16 +226,22 @@ def explains(subject: Subject, name: str | None = None) -> Explainer:
 @lru_cache(maxsize=8)
 def references_of(subject: Subject) -> np.ndarray | None:
     """Normal training images to compare with, or None where the data set has no such class."""
-    train, normal = dataset_of(subject.dataset).train, subject.detector.experiment.normal_classes
-    if not set(normal) <= set(train.class_names):
+    train = dataset_of(subject.dataset).train
+    try:
+        rows = subject.normal(train)
+    except ValueError:
         return None
-    rows = np.flatnonzero(~anomaly_mask(train, normal))
-    return spread(train.images[rows], MOST_REFERENCES) if len(rows) else None
+    return spread(train.images[rows], MOST_REFERENCES)
 
 
 def spread(images: np.ndarray, most: int) -> np.ndarray:
     """At most so many images, spread over all of them."""
     return images[:: -(-len(images) // most)]
+
+
+def sampled(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the rows, always the same, ascending."""
+    return np.sort(np.random.default_rng(0).permutation(rows)[:most])
 
 
 def limit_of(subject: Subject) -> float:
@@ -256,7 +272,5 @@ def _limit(subject: Subject, explainer: str, on_step: OnStep) -> float:
 def _normal_training(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
     """Rows (n,) of the training images of the normal classes, and their embeddings (n, d)."""
     train = dataset_of(subject.dataset).train
-    rows = np.flatnonzero(~anomaly_mask(train, subject.detector.experiment.normal_classes))
-    if len(rows) == 0:
-        raise ValueError("The training split of this data set has no image of a normal class.")
+    rows = subject.normal(train)
     return rows, subject.detector.embed(train.images[rows])

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepsvdd_core.pipeline.asking import Subject, explains
+from deepsvdd_core.pipeline.asking import Subject, explains, sampled
 from deepsvdd_core.pipeline.running import dataset_of
-from deepsvdd_core.tasks import anomaly_mask
 
 CALIBRATED_ON = 1_000  # normal training images
 
@@ -40,7 +39,8 @@ def judge_of(subject: Subject, others: list[list[str]]) -> Judge:
         raise ValueError(
             "The models of an ensemble must have the same normal classes; choose others."
         )
-    known = _normal_training(subject)
+    train = dataset_of(subject.dataset).train
+    known = train.images[sampled(subject.normal(train), CALIBRATED_ON)]
     ladders = [np.sort(member.score(known)) for member in members]
 
     def score(images: np.ndarray) -> np.ndarray:
@@ -67,12 +67,3 @@ def unit(maps: np.ndarray) -> np.ndarray:
 def _member(subject: Subject) -> Judge:
     detector, explainer = subject.detector, explains(subject)
     return Judge(detector.anomaly_score, lambda images: explainer(detector, images))
-
-
-def _normal_training(subject: Subject) -> np.ndarray:
-    train = dataset_of(subject.dataset).train
-    rows = np.flatnonzero(~anomaly_mask(train, subject.detector.experiment.normal_classes))
-    if len(rows) == 0:
-        raise ValueError("The training split of this data set has no image of a normal class.")
-    drawn = np.random.default_rng(0).permutation(rows)[:CALIBRATED_ON]
-    return train.images[np.sort(drawn)]

@@ -8,7 +8,6 @@ import numpy as np
 
 from deepsvdd_core import honesty
 from deepsvdd_core.corruptions import CORRUPTIONS, Corruption
-from deepsvdd_core.datasets import ImageSet
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.explainers import POSITIVE, Explainer, Ledger, comparing, supported
 from deepsvdd_core.honesty.localisation import mean_pixel_auroc, pooled_pixel_auroc
@@ -16,7 +15,6 @@ from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by, refer
 from deepsvdd_core.pipeline.running import Arrays, dataset_of
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.projections import PLACES, PROJECTIONS
-from deepsvdd_core.tasks import anomaly_mask
 
 JUDGED_ON = 60  # spoilt images
 JUDGED_BY = 500  # training images that fit a network with random weights
@@ -86,8 +84,8 @@ def judge(
     """
     detector, dataset = subject.detector, dataset_of(subject.dataset)
     explains, ledger = _explainer(subject, explainer)
-    clean, training = _normal(dataset.test, detector), _normal(dataset.train, detector)
-    clean, training = spread(clean, JUDGED_ON), spread(training, JUDGED_BY)
+    clean = spread(dataset.test.images[subject.normal(dataset.test, fewest=2)], JUDGED_ON)
+    training = spread(dataset.train.images[subject.normal(dataset.train, fewest=2)], JUDGED_BY)
     spoilt, kinds = np.empty_like(clean), len(corruptions)
     for place, kind in enumerate(corruptions):
         spoilt[place::kinds] = _corruption(kind)(clean[place::kinds]).images
@@ -208,11 +206,3 @@ def _explainer(
             f"{', '.join(applies)}."
         )
     return comparing(name, references_of(subject))
-
-
-def _normal(part: ImageSet, detector: Detector) -> np.ndarray:
-    """The images of a split that belong to the normal classes."""
-    images = part.images[~anomaly_mask(part, detector.experiment.normal_classes)]
-    if len(images) < 2:
-        raise ValueError("A split of this data set has fewer than 2 images of a normal class.")
-    return images

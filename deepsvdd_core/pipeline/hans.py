@@ -12,13 +12,13 @@ from deepsvdd_core.corruptions import CORRUPTIONS, MNIST_C, Planted, difference
 from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.honesty import localisation
 from deepsvdd_core.honesty.localisation import cosine, mass, overlap, random_cosine, strongest
-from deepsvdd_core.pipeline.asking import Subject, explains
+from deepsvdd_core.pipeline.asking import Subject, explains, sampled
 from deepsvdd_core.pipeline.ensembles import judge_of
 from deepsvdd_core.pipeline.running import Arrays, clean_task_of, planted
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.projections import PLACES, PROJECTIONS, pca
 from deepsvdd_core.selection import unpacked
-from deepsvdd_core.tasks import anomaly_mask, class_labels
+from deepsvdd_core.tasks import class_labels
 
 PART = 50  # images explained between two chances to cancel
 FEWEST = 10  # images for a figure
@@ -88,7 +88,7 @@ def strategies(
             f"Class {label} has {len(members)} images here, strategies need at least "
             f"{spectral.FEWEST}; choose another class or a larger data set."
         )
-    rows = _drawn(members, count)
+    rows = sampled(members, count)
     explainer = explains(subject)
     maps = _maps(lambda part: explainer(detector, part), shown.images[rows], progress, on_step)
     found = spectral.find(maps)
@@ -114,7 +114,7 @@ def find_mark(subject: Subject, *, count: int, progress: Progress, on_step: OnSt
         ValueError: nothing was planted for this model, or too few images carry the mark.
     """
     marked, _ = _planted(subject)
-    rows = _drawn(np.arange(len(marked.images)), count)
+    rows = sampled(np.arange(len(marked.images)), count)
     images, masks, is_planted = (values[rows] for values in marked)
     if not 0 < is_planted.sum() < len(rows):
         raise ValueError(
@@ -153,8 +153,8 @@ def remove_mark(subject: Subject, *, count: int, on_step: OnStep) -> Arrays:
     marked, clean = _planted(subject)
     if not 0 < marked.is_planted.sum() < len(clean):
         raise ValueError("No image, or every one, carries the mark; plant another share.")
-    with_mark = _drawn(np.flatnonzero(marked.is_planted), count)
-    without = _drawn(np.flatnonzero(~marked.is_planted), count)
+    with_mark = sampled(np.flatnonzero(marked.is_planted), count)
+    without = sampled(np.flatnonzero(~marked.is_planted), count)
     mean = np.round(clean[without].mean(axis=0)).astype(np.uint8)
     images, masks = marked.images[with_mark], marked.masks[with_mark]
     sets = {
@@ -236,14 +236,7 @@ def _normal_images(subject: Subject, count: int) -> np.ndarray:
         raise ValueError(
             "MNIST-C's corruptions are defined on grey images; choose a grey data set."
         )
-    normal = subject.detector.experiment.normal_classes
-    rows = np.flatnonzero(~anomaly_mask(shown, normal))
-    if len(rows) < FEWEST:
-        raise ValueError(
-            f"This data set has {len(rows)} images that are normal to the model, at least {FEWEST} "
-            "are needed; choose another data set."
-        )
-    return shown.images[_drawn(rows, count)]
+    return shown.images[sampled(subject.normal(shown, FEWEST), count)]
 
 
 def _planted(subject: Subject) -> tuple[Planted, np.ndarray]:
@@ -259,11 +252,6 @@ def _planted(subject: Subject) -> tuple[Planted, np.ndarray]:
 
 def _f1(answer: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * (answer & truth).sum() / (answer.sum() + truth.sum()))
-
-
-def _drawn(rows: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the rows, always the same, ascending."""
-    return np.sort(np.random.default_rng(0).permutation(rows)[:count])
 
 
 def _maps(

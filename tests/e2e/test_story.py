@@ -55,6 +55,7 @@ def explore(page: Page, more: str = "") -> None:
 
 def lasso(page: Page, radius: float = 120) -> None:
     """A circle around the middle of the map."""
+    before = page.url
     page.get_by_role("button", name="Lasso").click()
     canvas = page.locator("canvas.marks")
     canvas.scroll_into_view_if_needed()
@@ -67,6 +68,7 @@ def lasso(page: Page, radius: float = 120) -> None:
         page.mouse.move(x + radius * math.cos(turn), y + radius * math.sin(turn))
     page.mouse.up()
     expect(count(page)).to_have_text(re.compile("selected"))
+    expect(page).not_to_have_url(before)  # the run that shows what was selected has begun
     quiet(page)
 
 
@@ -105,7 +107,7 @@ def test_pick_a_class_train_see_the_map_and_ask_why(page):
     expect(page.get_by_text("Place 1 of 1,000")).to_be_visible()
     assert query(page)["image"] == row
     heatmap = page.locator(".st-key-relevance-Grad-CAM")
-    expect(heatmap).to_be_visible()
+    expect(heatmap.locator(".stack")).to_have_attribute("data-drawn", f"{row}:1")
     assert colours(heatmap.screenshot()) > 20
 
 
@@ -236,12 +238,12 @@ def test_a_lasso_is_the_gallery_and_outlives_maps_and_pages(page, chromium):
 def test_shift_adds_to_a_selection_and_alt_takes_away(page):
     explore(page)
     lasso(page, radius=60)
-    small = int(count(page).inner_text().split()[0])
+    assert int(count(page).inner_text().split()[0]) < 1000
     canvas = page.locator("canvas.marks")
     box = canvas.bounding_box()
     page.get_by_role("button", name="Box").click()
 
-    def drag(key: str, end: float) -> int:
+    def drag(key: str, end: float) -> None:
         page.keyboard.down(key)
         page.mouse.move(box["x"] + 5, box["y"] + 5)
         page.mouse.down()
@@ -249,13 +251,11 @@ def test_shift_adds_to_a_selection_and_alt_takes_away(page):
             page.mouse.move(box["x"] + share * box["width"], box["y"] + share * box["height"])
         page.mouse.up()
         page.keyboard.up(key)
-        quiet(page)
-        return int(count(page).inner_text().split()[0].replace(",", ""))
 
-    assert drag("Shift", 0.99) == 1000 > small  # all of them, for all are in sight
-    expect(count(page)).to_have_text("1,000 of 1,000 images selected")
-    assert 0 < drag("Alt", 0.5) < 1000
-    expect(count(page)).to_have_text(re.compile("of 1,000 images selected"))
+    drag("Shift", 0.99)
+    expect(count(page)).to_have_text("1,000 of 1,000 images selected")  # all are in sight
+    drag("Alt", 0.5)
+    expect(count(page)).to_have_text(re.compile(r"^[1-9]\d{0,2} of 1,000 images selected"))
 
 
 def test_hovering_shows_the_picture_of_the_point_without_asking_the_server(page):
