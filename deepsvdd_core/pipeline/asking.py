@@ -70,8 +70,8 @@ class Subject(NamedTuple):
         rows = np.flatnonzero(~anomaly_mask(images, self.detector.experiment.normal_classes))
         if len(rows) < fewest:
             raise ValueError(
-                f"Of the images needed here, {len(rows)} belong to the model's normal classes, at "
-                f"least {fewest} must; choose another data set."
+                f"There are {len(rows)} images of the model's normal classes here, at least "
+                f"{fewest} are needed; choose another data set."
             )
         return rows
 
