@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 
 from deepsvdd_core import jobs
-from pages.parts import comparison, heatmaps, ladder, spoiling, threshold, verdicts, versus, waiting
+from pages.parts import (
+    comparison,
+    heatmaps,
+    ladder,
+    spoiling,
+    threshold,
+    training,
+    verdicts,
+    versus,
+    waiting,
+)
 
 
 def test_the_ladder_goes_up_down_or_away_from_the_border():
@@ -93,6 +103,27 @@ def test_a_page_says_what_its_work_waits_for(monkeypatch, engine_state, asked, o
     engine = SimpleNamespace(state=engine_state, jobs=known)
     monkeypatch.setattr(waiting.jobs, "engine", lambda: engine)
     assert waiting.stage(asked, "Maps").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("state", "reports", "said"),
+    [
+        ("queued", [], "Training: waits for other work …"),
+        ("running", [], "Reading the data …"),
+        ("running", [{"stage": "Downloading", "fraction": 0.5}], "Downloading …"),
+        ("running", [{"stage": "fitting", "epoch": 0, "epochs": 0}], "Fitting …"),
+        (
+            "running",
+            [{"stage": "pre-training", "epoch": 2, "epochs": 9}],
+            "Pre-training: epoch 2 of 9 …",
+        ),
+    ],
+)
+def test_a_training_says_what_it_does(monkeypatch, state, reports, said):
+    asked = job("train", state, reports=reports)
+    known = {"asked": asked, "other": job("measure", "running")}
+    monkeypatch.setattr(waiting.jobs, "engine", lambda: SimpleNamespace(state="ready", jobs=known))
+    assert training.stage(asked) == said
 
 
 @pytest.mark.parametrize(

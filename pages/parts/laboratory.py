@@ -107,7 +107,7 @@ def _follow(job_id: str) -> None:
     if job is None or not job.is_active:
         st.rerun()
     left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(training.fraction(job), text=training.stage(engine, job))
+    left.progress(training.fraction(job), text=training.stage(job))
     if right.button("Cancel", key=f"cancel-{job_id}"):
         engine.cancel(job)
         st.rerun()

@@ -6,7 +6,7 @@ import streamlit as st
 
 from deepsvdd_core import catalogue, datasets, figures, jobs
 from deepsvdd_core.experiment import SCHEDULES, Experiment
-from pages.parts import anomalies, frame
+from pages.parts import anomalies, frame, waiting
 from pages.parts.subject import choose
 
 STEP = 0.5  # seconds between two looks at a running job
@@ -168,7 +168,7 @@ def _show(job_id: str) -> None:
     was_active = job.is_active
     st.subheader(frame.plain(job.title))
     if was_active:
-        st.progress(fraction(job), text=stage(engine, job))
+        st.progress(fraction(job), text=stage(job))
         if st.button("Cancel", icon=":material/stop:"):
             engine.cancel(job)
             st.rerun()
@@ -192,13 +192,10 @@ def fraction(job: jobs.Job) -> float:
     return min(1.0, (before + last["epoch"]) / total)
 
 
-def stage(engine: jobs.Engine, job: jobs.Job) -> str:
+def stage(job: jobs.Job) -> str:
     """What a training is doing now, in words."""
-    if engine.state != "ready":
-        return "Starting the engine, a few seconds once …"
     if job.state == "queued":
-        ahead = sum(other.state == "running" for other in engine.jobs.values())
-        return f"Waiting for a free worker; {ahead} running …"
+        return f"{waiting.stage(job, 'Training')} …"
     last = job.reports[-1] if job.reports else {"stage": "Reading the data"}
     if "epoch" not in last:
         return f"{last['stage']} …"
