@@ -151,12 +151,7 @@ async function valuesOf(wanted) {
 async function pictureOf(cell, sheets) {
   const { height, width } = sheets;
   if (cell.picture) {
-    const planes = await valuesOf(cell.picture);
-    const count = height * width;
-    const pixels = new Uint8ClampedArray(4 * count).fill(255);
-    for (let i = 0; i < count; i++) {
-      for (let c = 0; c < 3; c++) pixels[4 * i + c] = planes[(c * count + i) % planes.length];
-    }
+    const pixels = pixelsOf(await valuesOf(cell.picture), height * width);
     return (pen) => fill(pen, pixels, width);
   }
   const { address, size, columns } = sheets;
@@ -170,6 +165,15 @@ async function pictureOf(cell, sheets) {
   });
   const [left, top] = [(place % columns) * width, Math.floor(place / columns) * height];
   return (pen) => pen.drawImage(picture, left, top, width, height, 0, 0, width, height);
+}
+
+/** Colours of an image of so many pixels, from its one grey plane or its red, green and blue. */
+export function pixelsOf(planes, count) {
+  const pixels = new Uint8ClampedArray(4 * count).fill(255);
+  for (let i = 0; i < count; i++) {
+    for (let c = 0; c < 3; c++) pixels[4 * i + c] = planes[(c * count + i) % planes.length];
+  }
+  return pixels;
 }
 
 /** Colours of relevance; transparent where it is not a number. */

@@ -141,7 +141,7 @@ def test_maps_have_numbers_limits_and_outlines(page):
     page.goto("/")
     found = page.evaluate("""async () => {
         const address = new URL("files/components/stack.js", document.baseURI);
-        const { barsOf, coloured, noteOf, limitsOf, outlineOf } = await import(address);
+        const { barsOf, coloured, noteOf, limitsOf, outlineOf, pixelsOf } = await import(address);
         const colours = [[0, 0, 255, 255], [255, 255, 255, 0], [255, 0, 0, 255]];
         const tinted = (positive) => [...coloured([-9, 0, 1, 4, NaN], 2, { colours, positive })];
         const maps = [[-4, 1, NaN], [2, -Infinity, 0], null, [0, 0, 0]];
@@ -154,6 +154,8 @@ def test_maps_have_numbers_limits_and_outlines(page):
                 barsOf([null, null], [1, 1], 0.8),
                 barsOf([[1]], [1], 0),
             ],
+            grey: [...pixelsOf([7, 9], 2)],
+            coloured: [...pixelsOf([1, 2, 3, 4, 5, 6], 2)],
             signed: tinted(false),
             positive: tinted(true),
             path: outlineOf([0, 1, 1, 0, 0, 0], 3, 2),
@@ -164,6 +166,8 @@ def test_maps_have_numbers_limits_and_outlines(page):
     assert found["notes"] == ["raw -4 to 1.5\nsum -2.5", "not a number in some pixels"]
     assert found["limits"] == [[7] * 4, [4, 2, 1, 1], [4] * 4]
     assert found["bars"] == [[True, False], [False, True], [False, False], [False]]
+    assert found["grey"] == [7, 7, 7, 255, 9, 9, 9, 255]
+    assert found["coloured"] == [1, 3, 5, 255, 2, 4, 6, 255]
     blue, white, pink, red = (
         [0, 0, 255, 255],
         [255, 255, 255, 0],
