@@ -45,7 +45,7 @@ def digits(label: str = "0", **choices) -> Experiment:
     return Experiment("mnist-sample", (label,), **{**SHORT, **choices})
 
 
-def until(condition, seconds: float = 30) -> None:
+def until(condition, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
@@ -205,7 +205,7 @@ def test_an_engine_that_was_killed_is_started_again(home, monkeypatch):
     engine = jobs.Engine()
     try:
         job = engine.train(digits("6", **ENDLESS))
-        until(lambda: job.epochs, 60)
+        until(lambda: job.epochs)
         workers = psutil.Process(engine._process.pid).children(recursive=True)
         engine._process.kill()
         until(lambda: not job.is_active)
