@@ -22,7 +22,9 @@ HEADINGS = {
     "std_classes": st.column_config.NumberColumn("± over classes", format="%.2f"),
     "published": st.column_config.NumberColumn("Published %", format="%.2f"),
     "difference": st.column_config.NumberColumn("Difference", format="%+.2f"),
-    "seconds": st.column_config.NumberColumn("Seconds a model", format="%.1f"),
+    "seconds": st.column_config.NumberColumn(
+        "Seconds", format="%.1f", help="Mean time to train a model."
+    ),
 }
 
 
@@ -93,6 +95,7 @@ def summary(table: pd.DataFrame) -> None:
     st.dataframe(
         lines[list(HEADINGS)],
         hide_index=True,
+        height="content",
         column_config=HEADINGS,
         placeholder="",
         alt="Mean AUROC of each method with its spread over seeds and classes.",
