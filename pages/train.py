@@ -19,5 +19,9 @@ with form:
     experiment = training.choose_experiment()
     if st.button("Train", type="primary", icon=":material/play_arrow:", disabled=not experiment):
         st.query_params["job"] = engine.train(experiment).id
-with progress:
+with progress, st.container(key="training"):  # in sight, however long the form is
+    st.html(
+        "<style>[data-testid=stColumn]:has(.st-key-training) "
+        "{ position: sticky; top: 4rem; align-self: flex-start }</style>"
+    )
     training.follow(st.query_params.get("job"))

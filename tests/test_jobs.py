@@ -45,8 +45,8 @@ def digits(label: str = "0", **choices) -> Experiment:
     return Experiment("mnist-sample", (label,), **{**SHORT, **choices})
 
 
-def until(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition) -> None:
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
@@ -160,7 +160,8 @@ def test_workers_that_start_on_their_own_do_the_same_work(home, monkeypatch):
         "asyncio.run(engine.serve())",
     )
     command = [sys.executable, "-c", "\n".join(lines), "train"]
-    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", process.stdout.readline().strip())
         engine = jobs.Engine()
         job = jobs.wait(engine.train(digits("8")), timeout=120)

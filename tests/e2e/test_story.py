@@ -198,8 +198,9 @@ def test_a_training_survives_a_reload_and_can_be_cancelled(page):
     quiet(page)
     page.get_by_text("Schedule and details").click()
     set_number(page, "Epochs of pre-training as an autoencoder", 5000)
+    page.set_viewport_size({"width": 1280, "height": 600})  # the button is far below the top
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text(re.compile("Pre-training: epoch [1-9]"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Pre-training: epoch [1-9]"))).to_be_in_viewport()
     page.reload()
     expect(page.get_by_text(re.compile("Pre-training: epoch [1-9]"))).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
