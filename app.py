@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from deepsvdd_core import jobs
-from pages.parts import frame, served
+from pages.parts import frame, guard, served, visitor
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 
@@ -34,6 +34,11 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     PagesManager.uses_pages_directory = False
     gc.collect()
     gc.freeze()  # what is loaded once need not be looked at by every garbage collection
+    print(
+        "The teacher, who may cancel and delete what others made, adds this to the address once: "
+        f"/?{visitor.TEACHER}={visitor.teacher_key()}",
+        flush=True,
+    )
     yield
     jobs.engine().stop()
 
@@ -41,6 +46,6 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 if get_script_run_ctx(suppress_warning=True):
     main()
 elif multiprocessing.parent_process() is None:
-    app = st.App(__file__, lifespan=lifespan, routes=served.routes())
+    app = st.App(__file__, lifespan=lifespan, routes=served.routes(), middleware=guard.middleware())
     if __name__ == "__main__":
         app.run()

@@ -1,4 +1,7 @@
-"""Frozen networks trained on ImageNet, as feature extractors (thesis Appendix B.3)."""
+"""Feature extractors that are not trained here: fixed formulas, or networks trained on ImageNet.
+
+The networks are those of thesis Appendix B.3.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from torch import Tensor, nn
 from deepsvdd_core import products
 from deepsvdd_core.datasets import DataUnavailable
 from deepsvdd_core.networks import best_device
+from deepsvdd_core.oriented_gradients import OrientedGradients
 
 BATCH = 100
 WORTH_KEEPING = 1_000  # images; features of as many are kept on disk
@@ -38,6 +42,7 @@ class Backbone(nn.Module):
     """
 
     name: str
+    leads_back = False  # to pixels: `shown` says which of them a feature comes from
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # of torchvision's weights
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
 
@@ -139,7 +144,34 @@ class VGG16(TorchvisionBackbone):
         return nn.Sequential(network.features, network.avgpool, nn.Flatten(), network.classifier[0])
 
 
+class Gradients(Backbone):
+    """Histograms of oriented gradients, 392 features of 28x28 pixels; without weights."""
+
+    name = "gradients"
+    leads_back = True
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.histograms = OrientedGradients().to(best_device())
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels in [0, 1] (N, 1 or 3, H, W) of any size to features (N, d), differentiable."""
+        return self.histograms(pixels).flatten(1)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """uint8 (N, 1 or 3, H, W) to float32 (N, d) of unit length; nothing is kept on disk."""
+        return self.histograms.whole(images).flatten(1).cpu().numpy()
+
+    def shown(self, relevance: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """Relevance (N, d) of the features at the pixels of the images, float64 (N, H, W)."""
+        pixels = self.histograms.pixels(images)
+        below = self.histograms(pixels)
+        placed = torch.from_numpy(relevance).to(pixels.device).reshape(below.shape)
+        return self.histograms.shown(placed, pixels).cpu().numpy()
+
+
 BACKBONES: dict[str, type[Backbone]] = {
+    "gradients": Gradients,
     "efficientnet-lite0": EfficientNetLite0,
     "resnet18": ResNet18,
     "vgg16": VGG16,

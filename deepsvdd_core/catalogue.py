@@ -6,10 +6,18 @@ import ast
 import functools
 from pathlib import Path
 
+from deepsvdd_core.experiment import SCHEDULES
+
 ROOMS = Path(__file__).parent
-BACKBONES = ("efficientnet-lite0", "resnet18", "vgg16")
+BACKBONES = ("gradients", "efficientnet-lite0", "resnet18", "vgg16")
+FEATURES = ("pixels", "codes", *BACKBONES)  # of shallow methods
+ON_GRADIENTS = ("one-class",)  # objectives that also train on oriented gradients
 # Objectives that learn from labelled anomalies.
 NEEDS_ANOMALIES = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared", "fcdd", "fcdd-masks", "supervised")
+# What begins with an autoencoder, and how where a schedule has none: ten epochs at a rate at which
+# also a few hundred images teach it something.
+NEEDS_PRETRAINING = ("multi-sphere",)
+SHORT_PRETRAINING = {"pretrain_epochs": 10, "pretrain_learning_rate": 1e-3}
 # The network of a data set, replaced where an objective has one of its own.
 ENCODER_OF = {
     **{(name, "cifar-lenet"): "cifar-lenet-512" for name in NEEDS_ANOMALIES},
@@ -57,31 +65,47 @@ def methods() -> dict[str, str]:
     return {**names("objectives", "OBJECTIVES"), **names("estimators", "ESTIMATORS"), **others}
 
 
-def features() -> tuple[str, ...]:
-    """What a shallow method can look at, written behind its name and an @."""
-    return ("pixels", "codes", *BACKBONES)
+def features(method: str) -> tuple[str, ...]:
+    """What a method can look at, written behind its name and an @ but for pixels."""
+    if method in names("estimators", "ESTIMATORS"):
+        return FEATURES
+    return ("pixels", "gradients") if method in ON_GRADIENTS else ("pixels",)
 
 
 def choices(method: str) -> dict[str, str]:
     """The choices of an Experiment that make a method: `knn@codes` is kNN on learned codes.
 
+    For what is trained, `encoder` gives one choice more, its network.
+
     Raises:
         ValueError: there is no such method.
     """
     name, at, seen = method.partition("@")
-    if name in names("objectives", "OBJECTIVES") and not at:
-        return {"detector": "deep", "objective": name}
     seen = seen if at else "pixels"
-    if name in names("estimators", "ESTIMATORS") and seen in features():
+    if name in names("objectives", "OBJECTIVES") and seen in features(name):
+        return {"detector": "deep", "objective": name}
+    if name in names("estimators", "ESTIMATORS") and seen in features(name):
         return {"detector": "shallow", "estimator": name, "features": seen}
     if name in names("detectors", "DETECTORS") and name not in ("deep", "shallow") and not at:
         return {"detector": name}
     raise ValueError(
         f"There is no method {method!r}; choose from {', '.join(methods())}, the shallow ones also "
-        f"as name@{' or name@'.join(features()[1:])}."
+        f"as name@{' or name@'.join(FEATURES[1:])}, {' and '.join(ON_GRADIENTS)} "
+        "also as name@gradients."
     )
 
 
 def encoder(method: str, usual: str) -> str:
     """The network for a method on a data set whose usual network is given."""
+    name, _, seen = method.partition("@")
+    if name in ON_GRADIENTS and seen == "gradients":
+        return "gradients-32" if usual == "cifar-lenet" else "gradients-28"
     return ENCODER_OF.get((method, usual), usual)
+
+
+def schedule(name: str, method: str) -> dict[str, object]:
+    """The choices of a named schedule, for a method. Raises KeyError when there is none."""
+    usual = SCHEDULES[name]
+    if method in NEEDS_PRETRAINING and not usual["pretrain_epochs"]:
+        return {**usual, **SHORT_PRETRAINING}
+    return dict(usual)

@@ -47,7 +47,14 @@ def finch(points: np.ndarray) -> list[np.ndarray]:
     return partitions
 
 
-def cluster_centers(
+def distinct(points: np.ndarray) -> np.ndarray:
+    """The points (N, d) without copies, in order; copies may differ in the seventh digit."""
+    scale = np.abs(points).max() or 1.0
+    first = np.unique(np.round(points / scale, 6), axis=0, return_index=True)[1]
+    return points[np.sort(first)]
+
+
+def cluster(
     points: np.ndarray,
     *,
     most_clusters: int,
@@ -56,16 +63,17 @@ def cluster_centers(
     finest: bool = False,
     seed: int = 0,
 ) -> np.ndarray:
-    """Centres (K, d) of the coarsest partition with 2 <= K <= most_clusters, or of one cluster.
+    """Labels (N,) of the coarsest partition with 2 <= K <= most_clusters, or of one cluster.
 
     finest: of the finest such partition instead. Clusters smaller than smallest_share of the
-    largest, or than fewest_points, join the nearest other.
+    largest, or than fewest_points, join the nearest other. Copies of a point count once: they would
+    be clusters of their own.
     """
     rng = np.random.default_rng(seed)
-    drawn = points
-    if len(points) > MOST_POINTS:
-        drawn = points[np.sort(rng.choice(len(points), MOST_POINTS, replace=False))]
-    single = points.mean(axis=0, keepdims=True)
+    drawn = distinct(points)
+    if len(drawn) > MOST_POINTS:
+        drawn = drawn[np.sort(rng.choice(len(drawn), MOST_POINTS, replace=False))]
+    single = np.zeros(len(points), np.int64)
     if len(drawn) < 3:
         return single
     fitting = [labels for labels in finch(drawn) if 1 <= labels.max() < most_clusters]
@@ -79,5 +87,4 @@ def cluster_centers(
         return single
     nearest = NearestNeighbors(n_neighbors=1).fit(centers)
     joined = nearest.kneighbors(points, return_distance=False)[:, 0]
-    occupied = np.unique(joined, return_inverse=True)[1]
-    return centroids(points, occupied)
+    return np.unique(joined, return_inverse=True)[1]

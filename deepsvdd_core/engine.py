@@ -1,18 +1,21 @@
 """The process that computes: a Dask scheduler and one-thread workers in lanes.
 
-`python -m deepsvdd_core.engine [lanes]` prints the scheduler's address and runs until its standard
-input ends, so it never outlives the server that started it.
+`python -m deepsvdd_core.engine [lanes]` prints one line of JSON, the scheduler's address with the
+key and certificate of this run, and works until its standard input ends, so it never outlives the
+server that started it. Every part listens on this computer alone and speaks TLS; who does not hold
+the key, another user of this computer included, is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import sys
 
 import dask
-from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster
 from distributed.utils import get_mp_context
 
 from deepsvdd_core import worker
@@ -29,7 +32,13 @@ MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2*
 
 SHARED = ["distributed", "deepsvdd_core.pipeline"]  # a name that is not there is passed over
 
+HOST = "127.0.0.1"
+# Scheduler and workers would each open an HTTP server; it has nothing to show and stays here.
+HTTP = {"dashboard": False, "dashboard_address": f"{HOST}:0"}
+
 SETTINGS = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     "distributed.nanny.pre-spawn-environ": THREADS | MEMORY,
     # A worker that trains counts as busier than one that still warms up.
     "distributed.scheduler.default-task-durations": {
@@ -49,7 +58,7 @@ def lanes(wanted: list[str]) -> list[str]:
     return [lane for lane in every if lane in wanted] if wanted else every
 
 
-def specification(workers: list[str]) -> dict[str, dict]:
+def specification(workers: list[str], security: Security) -> dict[str, dict]:
     """What SpecCluster starts: a supervised worker process per lane, restarted when it dies."""
     return {
         f"{lane}-{number}": {
@@ -58,7 +67,9 @@ def specification(workers: list[str]) -> dict[str, dict]:
                 "nthreads": 1,
                 "resources": {lane: 1},
                 "memory_limit": 0,
-                "dashboard_address": "127.0.0.1:0",
+                "host": HOST,
+                "security": security,
+                **HTTP,
             },
         }
         for number, lane in enumerate(workers)
@@ -77,24 +88,28 @@ def share_imports() -> None:
 
 
 async def serve() -> None:
-    """Start everything, print the address, and wait for the end of standard input."""
+    """Start everything, print address and key, and wait for the end of standard input."""
     workers = lanes(sys.argv[1:])
+    security = Security.temporary()
     scheduler = {
         "cls": Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"},
+        "options": {"protocol": "tls", "host": HOST, "port": 0, "security": security, **HTTP},
     }
     dask.config.set(SETTINGS)
     share_imports()
     async with (
         SpecCluster(
             scheduler=scheduler,
-            workers=specification(workers),
+            workers=specification(workers, security),
+            security=security,
             asynchronous=True,
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, asynchronous=True) as client,
     ):
-        print(cluster.scheduler_address, flush=True)
+        key, certificate = security.tls_client_key, security.tls_client_cert
+        said = {"address": cluster.scheduler_address, "key": key, "certificate": certificate}
+        print(json.dumps(said), flush=True)
         warm = [  # kept, because a future that is dropped is cancelled
             client.submit(
                 step, resources={lane: 1}, key=f"warm_up-{n}-{place}", priority=-1 - place
@@ -103,6 +118,7 @@ async def serve() -> None:
             for place, step in enumerate(worker.WARM_UP[lane])
         ]
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        logging.disable()  # what is cut off now is meant to be
         del warm
 
 

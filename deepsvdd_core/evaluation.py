@@ -7,6 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import metrics
 
+from deepsvdd_core.calibration import above
+
+# A score in float64 differs by less than this share between batches, processors and threads; two
+# that are so close count as one. In a narrow kernel 1e-8 still tells images apart.
+ROUNDING = 1e-10
+
 
 class Confusion(NamedTuple):
     """Counts at a threshold. Positive means anomalous; rates are None where nothing is counted."""
@@ -109,16 +115,25 @@ def upper_quantile(values: np.ndarray, share_above: float) -> float:
     """The smallest of the values that at most `share_above` of them exceed.
 
     With the distances of the training images and share_above = nu this is the radius for which
-    the nu-property holds exactly (thesis Proposition 4).
+    the nu-property holds exactly (thesis Proposition 4). It decides nothing: see `upper_threshold`.
     """
-    above = int(share_above * len(values) + 1e-9)  # 0.1 * 30 must count as 3
-    return float(np.sort(values)[max(0, len(values) - 1 - above)])
+    return float(np.sort(values)[_place(len(values), share_above)])
+
+
+def upper_threshold(scores: np.ndarray, share_above: float) -> float:
+    """A number that at most `share_above` of the scores exceed, and that none comes near.
+
+    Halfway from the upper quantile to the next higher score. Scores that differ by rounding alone
+    count as equal, and lie on the same side together; above the highest it keeps a small distance.
+    """
+    ranked = np.sort(np.asarray(scores, np.float64))
+    return float(_borders(ranked)[_place(len(ranked), share_above)])
 
 
 def quantiles(scores: np.ndarray) -> np.ndarray:
-    """(101,) float64: element p is the smallest score that at most 100 - p percent exceed.
+    """(101,) float64: element p is a threshold that at most 100 - p percent of the scores exceed.
 
-    So `quantiles(scores)[100 - p]` is `upper_quantile(scores, p / 100)`.
+    So `quantiles(scores)[100 - p]` is `upper_threshold(scores, p / 100)`.
 
     Raises:
         ValueError: there are no scores.
@@ -126,27 +141,51 @@ def quantiles(scores: np.ndarray) -> np.ndarray:
     if len(scores) == 0:
         raise ValueError("There are no scores to take quantiles of; score at least one image.")
     above = np.arange(100, -1, -1) * len(scores) // 100
-    return np.sort(np.asarray(scores, np.float64))[np.maximum(len(scores) - 1 - above, 0)]
+    ranked = np.sort(np.asarray(scores, np.float64))
+    return _borders(ranked)[np.maximum(len(scores) - 1 - above, 0)]
 
 
 def threshold_for_f1(scores: np.ndarray, is_anomaly: np.ndarray) -> float | None:
     """The highest of the thresholds with the best F1; None when no image is anomalous.
 
-    All are tried that flag different images: every distinct score and a number below them. It
+    All are tried that flag different images, each between two scores as in `upper_threshold`. It
     knows the truth, so it says what a threshold could reach, not what one may choose.
     """
     check_scores(scores)
     anomalies = int(np.sum(is_anomaly))
     if anomalies == 0:
         return None
-    order = np.argsort(scores)[::-1]
+    order = np.argsort(scores)
     ranked = np.asarray(scores, np.float64)[order]
-    # With the first n of the ranking flagged, F1 = 2 TP / (flagged + anomalies).
-    found = np.concatenate([[0], np.cumsum(np.asarray(is_anomaly)[order])])
-    f1 = 2 * found / (np.arange(len(ranked) + 1) + anomalies)
-    candidates = np.append(ranked, np.nextafter(ranked[-1], -np.inf))  # flags what is above it
-    first = np.append(True, candidates[1:] < candidates[:-1])  # equal scores are flagged together
-    return float(candidates[np.where(first, f1, -1).argmax()])
+    # With all but the first n of the ranking flagged, F1 = 2 TP / (flagged + anomalies).
+    found = anomalies - np.concatenate([[0], np.cumsum(np.asarray(is_anomaly)[order])])
+    f1 = 2 * found / (len(ranked) - np.arange(len(ranked) + 1) + anomalies)
+    below = ranked[0] - (_resolution(ranked)[0] or ROUNDING)
+    candidates = np.append(below, _borders(ranked))
+    last = np.append(candidates[1:] > candidates[:-1], True)  # equal scores are flagged together
+    best = np.flatnonzero(last & (f1 == f1[last].max()))
+    return float(candidates[best[-1]])
+
+
+def _place(count: int, share_above: float) -> int:
+    """Of the upper quantile among `count` sorted values."""
+    return max(0, count - 1 - above(share_above, count))
+
+
+def _resolution(ranked: np.ndarray) -> np.ndarray:
+    """(N,): how far from each sorted score another must lie to differ by more than rounding.
+
+    Measured by the largest score up to it: what is stranger by far may be larger by far.
+    """
+    return ROUNDING * np.maximum(np.abs(ranked), abs(ranked[0]))
+
+
+def _borders(ranked: np.ndarray) -> np.ndarray:
+    """(N,): for each sorted score the middle of the first gap above it that is not rounding."""
+    resolution = _resolution(ranked)
+    gaps = np.flatnonzero(np.diff(ranked) > resolution[:-1])
+    middles = np.append((ranked[gaps] + ranked[gaps + 1]) / 2, ranked[-1] + resolution[-1])
+    return middles[np.searchsorted(gaps, np.arange(len(ranked)))]
 
 
 def _share(part: int, whole: int) -> float | None:

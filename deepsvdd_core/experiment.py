@@ -6,6 +6,9 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
 # Smallest and largest value of each number, and whether the smallest itself is excluded.
 RANGES = {
@@ -24,6 +27,7 @@ RANGES = {
     "pollution": (0, 0.5, False),
     "labelled": (0, 0.5, False),
     "width": (0, 1_000, True),
+    "upsampling_sigma": (0, 1_000, True),
     "most_images": (2, 10_000_000, False),
     "artefact_share": (0, 1, True),
 }
@@ -65,6 +69,10 @@ SCHEDULES: dict[str, dict[str, object]] = {
     },
 }
 
+# A name that a menu, a file or a link can hold.
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Names = Annotated[tuple[Name, ...], FailFast(), Field(max_length=10_000)]
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -76,13 +84,15 @@ class Experiment:
         ValueError: when a choice is impossible; the message says what to choose instead.
     """
 
-    dataset: str
-    normal_classes: tuple[str, ...]
-    detector: str = "deep"
-    objective: str = "one-class"  # of a deep detector
-    estimator: str = "knn"  # of a shallow detector
-    features: str = "pixels"  # of a shallow detector: pixels, codes, or a pretrained backbone
-    encoder: str = "mnist-lenet"
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    dataset: Name
+    normal_classes: Names
+    detector: Name = "deep"
+    objective: Name = "one-class"  # of a deep detector
+    estimator: Name = "knn"  # of a shallow detector
+    features: Name = "pixels"  # of a shallow detector: pixels, codes, or a backbone
+    encoder: Name = "mnist-lenet"
     nu: float = 0.1  # share of training images that may lie outside the sphere
     pretrain_epochs: int = 0  # autoencoder epochs before the objective is trained
     pretrain_learning_rate: float = 1e-4
@@ -95,22 +105,24 @@ class Experiment:
     weight_decay: float = 1e-6
     contrast_normalisation: bool = True
     seed: int = 0
-    leave_out: str | None = None  # a data set whose test images must not be trained on
+    leave_out: Name | None = None  # a data set whose test images must not be trained on
     labelled_weight: float = 1.0  # η of Deep SAD
     reconstruction_weight: float = 0.1  # of hybrid and multi-center
     augment: bool = False  # shift and mirror training images
     precision: str = "float32"  # or "bfloat16", for the products of layers while training
     pollution: float = 0.0  # share of anomalies among the unlabelled training images
     labelled: float = 0.0  # share of labelled anomalies among all training images
-    anomaly_classes: tuple[str, ...] = ()  # where labelled anomalies come from; empty: all others
-    outlier_exposure: str | None = None  # a data set whose training images are labelled anomalous
+    anomaly_classes: Names = ()  # where labelled anomalies come from; empty: all others
+    outlier_exposure: Name | None = None  # a data set whose training images are labelled anomalous
+    # Pixels that each cell of FCDD's map is spread by (thesis A.4); None: the stride decides.
+    upsampling_sigma: float | None = None
     width: float | None = None  # of a kernel of a shallow detector; None: the training data decide
     principal_components: bool = True  # before those shallow methods that begin with them
     most_images: int | None = None  # of the training images, drawn by the seed; None: all
-    artefact: str | None = None  # a mark planted in training images that count as normal
+    artefact: Name | None = None  # a mark planted in training images that count as normal
     artefact_share: float = 0.1  # of these images
     # Local corruptions, joined by +, that make known anomalies of copies of these images.
-    spoilt: str | None = None
+    spoilt: Name | None = None
 
     def __post_init__(self) -> None:
         for name in ("normal_classes", "anomaly_classes"):
@@ -138,13 +150,21 @@ class Experiment:
     def method(self) -> str:
         """The objective of a deep detector, `estimator` or `estimator@features` of a shallow one.
 
-        Any other detector's own name. `catalogue.choices` is the inverse.
+        Any other detector's own name. `objective@gradients` is trained on oriented gradients.
+        `catalogue.choices`, with `catalogue.encoder`, is the inverse.
         """
         if self.detector == "deep":
-            return self.objective
+            seen = self.encoder.partition("-")[0]
+            return self.objective + ("@gradients" if seen == "gradients" else "")
         if self.detector == "shallow":
             return self.estimator + ("" if self.features == "pixels" else f"@{self.features}")
         return self.detector
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets it reads: its own first, then those left out and exposed to."""
+        names = (self.dataset, self.leave_out, self.outlier_exposure)
+        return tuple(dict.fromkeys(name for name in names if name))
 
     @property
     def key(self) -> str:
@@ -172,6 +192,8 @@ class Experiment:
         text = f"{self.dataset}, normal: {' + '.join(self.normal_classes)}, {self.method}"
         if self.width is not None:
             text += f", width {self.width:.4g}"
+        if self.upsampling_sigma is not None:
+            text += f", sigma {self.upsampling_sigma:.4g} px"
         if self.most_images is not None:
             text += f", {self.most_images:,} images"
         if self.artefact is not None:
@@ -195,6 +217,26 @@ class Experiment:
         if unknown:
             raise ValueError(f"This experiment has unknown choices: {', '.join(sorted(unknown))}.")
         try:
-            return cls(**values)
-        except TypeError as error:
-            raise ValueError("This experiment has choices of the wrong kind.") from error
+            _CHOICES.validate_json(json.dumps(values, allow_nan=False))
+        except ValidationError as error:
+            raise ValueError(_in_words(error)) from None
+        return cls(**values)
+
+
+_CHOICES = TypeAdapter(Experiment)
+
+
+def _in_words(error: ValidationError) -> str:
+    """What `Experiment` itself says, or a sentence about a choice of the wrong kind."""
+    cause = error.errors(include_url=False, include_input=False)[0].get("ctx", {}).get("error")
+    if isinstance(cause, ValueError):
+        return str(cause)
+    return f"This experiment has choices of the wrong kind ({first_fault(error)})."
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing a schema complains of: where it is and why, in a few words."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])[:200]
+    reason = fault["msg"].removeprefix("Value error, ").splitlines()[0][:300]
+    return f"{place}: {reason}" if place else reason

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from deepsvdd_core.layers import filter_doubled, filter_in_squares, pool_then_normalise
+from deepsvdd_core.oriented_gradients import DIRECTIONS, OrientedGradients
+from deepsvdd_core.scaling import Preprocessing
 
 SLOPE = 0.1  # leakiness of every leaky ReLU (thesis section 2.2.4)
 BATCH_NORM_EPS = 1e-4  # as in the authors' public code
@@ -67,6 +71,7 @@ class Encoder(nn.Sequential):
     input_shape: tuple[int, int, int]
     embedding_dim: int
     has_bias = False  # only for objectives that know anomalies; others would collapse
+    preprocessing: type[Preprocessing] = Preprocessing  # what makes its inputs of pixels
 
     def forward(self, images: Tensor) -> Tensor:
         # Without biases all modules are as in `convolution`: pooling follows batch norm, which has
@@ -83,6 +88,11 @@ class Encoder(nn.Sequential):
             else:
                 images = layer(images)
         return images
+
+    @classmethod
+    def image_shape(cls) -> tuple[int, int, int]:
+        """(C, H, W) of the images whose preprocessing gives its inputs."""
+        return cls.input_shape
 
     def decoder(self) -> Decoder | None:
         """The mirror network, where there is one."""
@@ -251,20 +261,49 @@ class FCDD32(FullyConvolutional):
     def __init__(self) -> None:
         super().__init__(
             nn.Conv2d(3, 128, 3, padding=1),
-            nn.BatchNorm2d(128),
+            nn.BatchNorm2d(128, eps=BATCH_NORM_EPS),
             nn.MaxPool2d(2),
             nn.LeakyReLU(SLOPE),
             nn.Conv2d(128, 256, 3, padding=1),
-            nn.BatchNorm2d(256),
+            nn.BatchNorm2d(256, eps=BATCH_NORM_EPS),
             nn.LeakyReLU(SLOPE),
             nn.Conv2d(256, 256, 3, padding=1),
-            nn.BatchNorm2d(256),
+            nn.BatchNorm2d(256, eps=BATCH_NORM_EPS),
             nn.MaxPool2d(2),
             nn.LeakyReLU(SLOPE),
             nn.Conv2d(256, 128, 3, padding=1),
             nn.Conv2d(128, 1, 1),
             nn.Flatten(),
         )
+
+
+class Gradients28(Encoder):
+    """Layers of 128 and 32 units on oriented gradients, for 28x28 grey images."""
+
+    input_shape = (DIRECTIONS, 7, 7)
+    images = (1, 28, 28)
+    embedding_dim = 32
+    preprocessing = OrientedGradients
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Flatten(),
+            nn.Linear(math.prod(self.input_shape), 128, bias=False),
+            nn.BatchNorm1d(128, eps=BATCH_NORM_EPS, affine=False),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(128, 32, bias=False),
+        )
+
+    @classmethod
+    def image_shape(cls) -> tuple[int, int, int]:
+        return cls.images
+
+
+class Gradients32(Gradients28):
+    """Layers of 128 and 32 units on oriented gradients, for 32x32 colour images."""
+
+    input_shape = (DIRECTIONS, 8, 8)
+    images = (3, 32, 32)
 
 
 ENCODERS: dict[str, type[Encoder]] = {
@@ -275,4 +314,6 @@ ENCODERS: dict[str, type[Encoder]] = {
     "fcdd-28": FCDD28,
     "fcdd-28-small": SmallFCDD28,
     "fcdd-32": FCDD32,
+    "gradients-28": Gradients28,
+    "gradients-32": Gradients32,
 }

@@ -40,8 +40,8 @@ def publish(name: str) -> library.ModelEntry:
     recording = products.get("theatre", {"model": name, "digest": trained.digest})
     header, tensors = library.read(trained.path)
     header["provenance"]["command"] = COMMAND
-    library.write(library.BUNDLED / f"{name}{library.SUFFIX}", header, tensors)
     library.delete(name)
+    library.write(library.BUNDLED / f"{name}{library.SUFFIX}", header, tensors)
     entry = library.find(name)
     named = {"model": name, "digest": entry.digest}
     products.put("theatre", named, recording, parent=products.BUNDLED)

@@ -24,6 +24,8 @@ class Preprocessing(nn.Module):
     Values of other images are not clipped. The constants are buffers, so a saved model is complete.
     """
 
+    keeps_pixels = True  # one value for each value of a pixel
+
     def __init__(self, contrast_normalisation: bool = True) -> None:
         super().__init__()
         self.contrast_normalisation = contrast_normalisation
@@ -89,6 +91,10 @@ class Preprocessing(nn.Module):
         for target, part in zip(scaled.split(PART), self.parts(images), strict=True):
             target.copy_(self(part))
         return scaled
+
+    def shown(self, relevance: Tensor, pixels: Tensor) -> Tensor:
+        """Relevance of what `forward` makes of the pixels, at these pixels (N, H, W); same sum."""
+        return relevance.sum(dim=1)
 
     def forward(self, pixels: Tensor) -> Tensor:
         if self.contrast_normalisation:

@@ -10,6 +10,7 @@ import numpy as np
 # Sums of squares differ in their last digits between libraries; the same point must still lie on
 # the same side of a threshold in scores and in distances.
 ROUNDING = 1e-13
+NOTHING = 1e-9  # a radius that is so small beside others
 
 
 class RadialScore(NamedTuple):
@@ -49,6 +50,17 @@ class Sphere(NamedTuple):
     centers: np.ndarray
     radii: np.ndarray
     score: str
+
+    @property
+    def units(self) -> np.ndarray:
+        """(K,) float64: the length that counts as 1 around each centre, its radius.
+
+        Where a sphere has shrunk to nothing, the mean radius of the others; without any, 1.
+        """
+        radii = np.asarray(self.radii, np.float64)
+        has_size = radii > NOTHING * radii.max(initial=0)
+        has_size &= radii > np.finfo(np.float32).tiny
+        return np.where(has_size, radii, radii[has_size].mean() if has_size.any() else 1.0)
 
     def radii_at(self, threshold: float) -> np.ndarray:
         """(K,) float64: the distances within which no score exceeds the threshold.

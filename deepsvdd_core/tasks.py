@@ -33,6 +33,18 @@ class OneClassTask(NamedTuple):
     train_indices: np.ndarray
     masks: np.ndarray | None = None
 
+    def without(self, rows: np.ndarray) -> OneClassTask:
+        """The task without these training images, and without copies of them."""
+        origins = self.train_indices[rows]
+        leaves = np.isin(self.train_indices, origins[origins >= 0])
+        leaves[rows] = True
+        return self._replace(
+            train_images=self.train_images[~leaves],
+            semi_labels=self.semi_labels[~leaves],
+            train_indices=self.train_indices[~leaves],
+            masks=None if self.masks is None else self.masks[~leaves],
+        )
+
 
 def class_labels(image_set: ImageSet, classes: tuple[str, ...]) -> list[int]:
     """The label numbers of these classes. Raises ValueError for a name that is not there."""

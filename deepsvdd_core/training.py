@@ -178,15 +178,18 @@ def train(
 ) -> Iterator[EpochReport]:
     """Train encoder and objective; the objective is initialised already.
 
-    look: shown after each epoch, never used to choose anything. masks: the anomalous pixels
+    look: shown after each epoch, never used to choose anything; before the first it says nothing
+    of health. masks: the anomalous pixels
     (N, H, W) bool, for an objective that uses them.
     """
     epochs = experiment.epochs
-    yield EpochReport("training", 0, epochs, None, *look())
+    yield EpochReport("training", 0, epochs, None, *look()._replace(health=SOUND))
 
     def loss_of(rows: Tensor) -> Tensor:
         batch = inputs[rows]
         known = {} if masks is None else {"masks": masks[rows]}
+        if objective.clusters is not None:
+            known["clusters"] = objective.clusters[rows]
         if experiment.augment and masks is None:
             batch = shift_and_mirror(batch, generator)
         elif experiment.augment:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from distributed import get_worker
@@ -17,8 +19,13 @@ class Cancelled(Exception):
     """The user pressed Cancel."""
 
 
-class Refused(Exception):
-    """The request cannot be met; the text says why in one sentence for the user."""
+class Refusal(NamedTuple):
+    """The answer to a request that cannot be met: why, in one sentence for the user.
+
+    An answer and no exception, since Dask would print its traceback. Empty after a cancellation.
+    """
+
+    reason: str
 
 
 def warm_up_maps(projection: str, count: int) -> None:
@@ -72,8 +79,13 @@ WARM_UP = {
 }
 
 
-def run(job: str, kind: str, parameters: dict) -> dict[str, np.ndarray]:
-    """Do one piece of work of `pipeline.WORK`, reporting progress, until done or cancelled."""
+def run(
+    job: str, kind: str, parameters: dict, payload: Sequence[bytes] = ()
+) -> dict[str, np.ndarray] | Refusal:
+    """Do one piece of work of `pipeline.WORK`, reporting progress, until done or cancelled.
+
+    payload: contents of files, for work that takes some.
+    """
     from deepsvdd_core.pipeline import WORK
 
     worker = get_worker()
@@ -86,10 +98,13 @@ def run(job: str, kind: str, parameters: dict) -> dict[str, np.ndarray]:
             raise Cancelled
 
     report({"started": time.time()})
+    files = {"payload": payload} if payload else {}
     try:
-        return WORK[kind](**parameters, report=report, on_step=on_step)
+        return WORK[kind](**parameters, **files, report=report, on_step=on_step)
+    except Cancelled:
+        return Refusal("")
     except (ValueError, OSError) as error:  # written for the reader
-        raise Refused(str(error)) from None
+        return Refusal(" ".join(str(error).split()))
 
 
 async def cancel(job: str) -> None:

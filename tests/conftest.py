@@ -1,15 +1,23 @@
+import functools
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; tiny networks are faster so
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of BLAS; `make numerics` also tries 2
 
 from pathlib import Path
 
 import pytest
+import torch
+from streamlit.components.v2 import manifest_scanner
 
 from deepsvdd_core import datasets, tasks
 from deepsvdd_core.detectors import DeepDetector
 from deepsvdd_core.experiment import Experiment
 
+torch.set_num_threads(1)  # tiny networks are faster so
+# A page under test looks through all installed packages, each time half a second.
+manifest_scanner.scan_component_manifests = functools.cache(
+    manifest_scanner.scan_component_manifests
+)
 FULL_DATA = os.environ.get("DEEPSVDD_DATA")
 
 
@@ -44,7 +52,7 @@ def fitted(task: tasks.OneClassTask, **choices) -> DeepDetector:
     """A detector after a short training."""
     schedule = {"pretrain_epochs": 1, "epochs": 4, "learning_rate": 1e-3}
     detector = DeepDetector(Experiment("mnist-sample", ("0",), **{**schedule, **choices}))
-    for _ in detector.fit(task):
+    for _ in detector.learn_from(task):
         pass
     return detector
 

@@ -9,21 +9,26 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "deepsvdd_core"
+PROGRAM = [*CORE.rglob("*.py"), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]
 ROOMS = (
     "progress",
     "experiment",
     "selection",
+    "digests",
+    "catalogue",
+    "header",
     "library",
     "products",
-    "catalogue",
     "datasets",
     "corruptions",
     "tasks",
+    "calibration",
     "evaluation",
     "figures",
     "export",
     "clustering",
     "scaling",
+    "oriented_gradients",
     "layers",
     "networks",
     "backbones",
@@ -31,6 +36,7 @@ ROOMS = (
     "recording",
     "objectives",
     "training",
+    "health",
     "estimators",
     "detectors",
     "projections",
@@ -48,12 +54,15 @@ LIGHT = (
     "progress",
     "experiment",
     "selection",
+    "digests",
+    "catalogue",
+    "header",
     "library",
     "products",
-    "catalogue",
     "datasets",
     "corruptions",
     "tasks",
+    "calibration",
     "evaluation",
     "sphere",
     "projections",
@@ -125,6 +134,32 @@ def test_light_rooms_load_nothing_heavy():
     assert run.stdout.strip() == "[]", run.stderr
 
 
+def opens_pictures(path: Path) -> list[ast.Call]:
+    """The calls in a file that may decode a picture; everything imported as `Image` counts."""
+    names = {"Image.open", "PIL.Image.open", "skimage.io.imread", "torchvision.io.read_image"}
+    assert not {name for name in imported(path) if name in names}, path.name
+    calls = [n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]
+    return [call for call in calls if ast.unparse(call.func).endswith(("Image.open", "imread"))]
+
+
+def test_pictures_are_opened_in_one_place_by_a_list_of_formats():
+    found = {path.name: calls for path in PROGRAM if (calls := opens_pictures(path))}
+    assert list(found) == ["pictures.py"]
+    assert [[k.arg for k in call.keywords] for call in found["pictures.py"]] == [["formats"]]
+
+
+def test_no_process_but_the_one_that_decodes_loads_what_decodes():
+    rooms = [f"deepsvdd_core.{room}" for room in LIGHT]
+    code = (
+        f"import importlib, sys\nfor room in {rooms}: importlib.import_module(room)\n"
+        "print('deepsvdd_core.datasets.pictures' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == "False", run.stderr
+    users = [path.name for path in PROGRAM if "deepsvdd_core.datasets.pictures" in imported(path)]
+    assert users == ["decoder.py"]
+
+
 def test_pages_are_thin_and_light():
     pages = [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]
     assert len(pages) >= 6
@@ -142,6 +177,6 @@ def public(path: Path) -> list[ast.AST]:
 
 
 def test_everything_public_says_what_it_is():
-    for path in [*CORE.rglob("*.py"), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]:
+    for path in PROGRAM:
         for node in public(path):
             assert ast.get_docstring(node), (path.name, getattr(node, "name", "module"))

@@ -11,20 +11,23 @@ import pandas as pd
 import pytest
 
 from deepsvdd_core import benchmark, jobs, products
-from deepsvdd_core.benchmark import Cell, cells, class_groups, read, row_of, run, summary
+from deepsvdd_core.benchmark import Cell, cells, class_groups, maps, read, row_of, run, summary
 from deepsvdd_core.benchmark.__main__ import further, numbers
-from deepsvdd_core.corruptions import MNIST_C
+from deepsvdd_core.corruptions import MNIST_C, VISIBLE, difference
 from deepsvdd_core.datasets import DATASETS
+from deepsvdd_core.experiment import Experiment
 from tests.server import ROOT
 
 CELL = Cell("knn", "mnist", "3", 1, "short")
 
 
-def arrays(auroc=0.9):
+def arrays(auroc=0.9, fingerprint=""):
     line = np.linspace(0, 1, 101)
     scalars = {"auroc": auroc, "ap": 0.5, "before": np.nan, "seconds": 2.0, "healthy": 1.0}
+    scalars |= {"asked": 0.1, "false_alarms": 0.125, "unseen_normals": 40, "calibrated": 60}
     return {
         **{k: np.float64(v) for k, v in scalars.items()},
+        "fingerprint": np.frombuffer(fingerprint.encode(), np.uint8),
         "roc": [line, line],
         "pr": [line, line],
     }
@@ -189,6 +192,8 @@ def test_the_engine_measures_a_cell(tmp_path):
         engine.stop()
     line = read(out).iloc[0]
     assert line["auroc"] > 85 and line["healthy"] == 1
+    assert line["asked_false_alarms"] == 10 and line["unseen_normals"] == 100
+    assert line["calibration_scores"] == 160 and 3 <= line["false_alarms"] <= 20
     assert line["key"] == dataclasses.replace(table[0].experiment).key
     assert np.isnan(line["published"])
 
@@ -248,3 +253,24 @@ def test_a_cluster_measures_every_cell_though_a_worker_is_killed(tmp_path):
     assert len(table) == 20 and table["auroc"].between(50, 100).all()
     assert "20 measurements" in out.with_suffix(".md").read_text(encoding="utf-8")
     assert "20 cells, 20 to measure" in printed
+
+
+def test_maps_are_measured_on_dotted_lines_where_there_are_no_masks(digits):
+    images, masks = maps.shown(digits, ("3",))
+    assert images.shape == (200, 1, 28, 28) and not masks[:100].any()
+    assert masks[100:].any(axis=(1, 2)).all()
+    normal = digits.test.images[digits.test.labels == 3]
+    assert np.array_equal(images[:100], normal)
+    assert np.array_equal(masks[100:], difference(normal, images[100:]) > VISIBLE)
+    ours = np.zeros((1000, 28, 28), bool)
+    marked = digits._replace(test=digits.test._replace(masks=ours))
+    assert maps.shown(marked, ("3",))[1] is ours
+
+
+@pytest.mark.parametrize("objective", ["fcdd", "fcdd-masks"])
+def test_a_map_is_measured_for_each_sigma(objective):
+    few = {**maps.TRAINING, "epochs": 1, "most_images": 60, "objective": objective}
+    found = maps.measure(Experiment("mnist-sample", ("3",), **few), [None, 1.2, 1.2])
+    assert all(0 <= value <= 1 for pair in found for value in pair)
+    assert found[1] == found[2] and found[0][0] != found[1][0]
+    assert (found[0][1] == found[1][1]) == (objective == "fcdd")  # one network, or one for each

@@ -10,6 +10,7 @@ from deepsvdd_core import (
     objectives,
     projections,
 )
+from deepsvdd_core.experiment import SCHEDULES
 
 TABLES = [
     ("networks", networks.ENCODERS),
@@ -43,6 +44,14 @@ def test_what_needs_anomalies_is_what_the_objectives_say():
     assert list(catalogue.NEEDS_ANOMALIES) == needs
 
 
+def test_what_needs_pretraining_gets_it_from_every_schedule():
+    needs = [name for name, kind in objectives.OBJECTIVES.items() if kind.needs_pretraining]
+    assert list(catalogue.NEEDS_PRETRAINING) == needs
+    for schedule, usual in SCHEDULES.items():
+        assert catalogue.schedule(schedule, "one-class") == usual
+        assert all(catalogue.schedule(schedule, name)["pretrain_epochs"] > 0 for name in needs)
+
+
 @pytest.mark.parametrize(
     "method", ["nothing", "one-class@codes", "knn@", "knn@nowhere", "deep", ""]
 )
@@ -51,8 +60,8 @@ def test_an_unknown_method_gets_a_sentence(method):
         catalogue.choices(method)
 
 
-@pytest.mark.parametrize("method", catalogue.methods())
+@pytest.mark.parametrize("method", [*catalogue.methods(), "one-class@gradients"])
 @pytest.mark.parametrize("usual", ["mnist-lenet", "fashion-lenet", "cifar-lenet"])
 def test_every_method_has_a_network_that_takes_the_same_images(method, usual):
-    shape = networks.ENCODERS[usual].input_shape
-    assert networks.ENCODERS[catalogue.encoder(method, usual)].input_shape == shape
+    shape = networks.ENCODERS[usual].image_shape()
+    assert networks.ENCODERS[catalogue.encoder(method, usual)].image_shape() == shape

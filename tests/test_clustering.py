@@ -5,7 +5,13 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from deepsvdd_core.clustering import cluster_centers, finch, first_neighbour_clusters
+from deepsvdd_core.clustering import (
+    centroids,
+    cluster,
+    distinct,
+    finch,
+    first_neighbour_clusters,
+)
 
 
 def test_points_that_share_a_nearest_neighbour_are_one_cluster():
@@ -40,19 +46,28 @@ def test_tiny_clusters_join_others():
     points, _ = make_blobs(
         [300, 300, 4], centers=[[0, 0], [20, 0], [0, 20]], cluster_std=0.5, random_state=0
     )
-    centers = cluster_centers(points, most_clusters=10, smallest_share=0.1)
+    centers = centroids(points, cluster(points, most_clusters=10, smallest_share=0.1))
     assert len(centers) >= 2
     assert np.linalg.norm(centers - [0, 20], axis=1).min() > 15  # none for the four points
 
 
-def test_one_point_has_one_centre():
-    assert cluster_centers(np.ones((1, 3)), most_clusters=10, smallest_share=0.1).tolist() == [
-        [1, 1, 1]
-    ]
+def test_one_point_is_one_cluster():
+    assert cluster(np.ones((1, 3)), most_clusters=10).tolist() == [0]
+
+
+def test_copies_of_a_point_are_no_cluster_of_their_own():
+    points, _ = make_blobs(60, centers=[[-9, 0], [9, 0]], cluster_std=1.0, random_state=0)
+    noise = 1 + np.random.default_rng(0).normal(0, 1e-8, (120, 1))
+    twice = np.repeat(points, 2, axis=0) * noise
+    choices = {"most_clusters": 2_000, "fewest_points": 1, "finest": True}
+    once = cluster(points, **choices)
+    assert np.array_equal(cluster(twice, **choices), np.repeat(once, 2))
+    assert np.array_equal(distinct(twice).round(5), points.round(5))
+    assert cluster(np.ones((50, 3)), **choices).tolist() == [0] * 50
 
 
 def test_more_points_than_are_clustered_still_count_for_the_centres():
     points, _ = make_blobs(6_000, centers=[[-9, 0], [9, 0]], cluster_std=1.0, random_state=0)
-    centers = cluster_centers(points, most_clusters=10, smallest_share=0.1)
+    centers = centroids(points, cluster(points, most_clusters=10, smallest_share=0.1))
     left = points[points[:, 0] < 0].mean(axis=0)
     assert np.abs(centers - left).sum(axis=1).min() < 1e-9

@@ -10,7 +10,14 @@ from deepsvdd_core.corruptions import (
     plant,
     spoil,
 )
-from deepsvdd_core.corruptions.published import _line, _warp
+from deepsvdd_core.corruptions.published import (
+    _line,
+    _warp,
+    _zigzag,
+    dotted_line,
+    glass_blur,
+    zigzag,
+)
 
 OTHERS = [name for name in CORRUPTIONS if name not in MNIST_C]
 
@@ -115,6 +122,80 @@ def test_a_line_is_as_bright_as_its_profile_says():
     assert line[10, :27] == pytest.approx(1)
     assert line[11, 5] == pytest.approx(np.log(1 - 1 / 2.3) + 1)
     assert line[12:, 5].max() == 0 and line[:9, 5].max() == 0
+
+
+class Drawn:
+    """A generator whose next draws are known."""
+
+    def __init__(self, *integers, random=None):
+        self.next, self.coins = list(integers), random
+
+    def integers(self, low, high=None, size=None):
+        drawn = self.next.pop(0)
+        return drawn if size is None else np.full(size, drawn)
+
+    def random(self, size):
+        return np.full(size, self.coins)
+
+
+def test_a_dotted_line_begins_and_ends_empty():
+    line = dotted_line(np.zeros((28, 28)), Drawn(10, 10))
+    assert "".join(".#"[int(on)] for on in line[10]) == "..##" * 6 + "..#."
+    assert line[11, 2] == pytest.approx(np.log(1 - 1 / 2.3) + 1)
+
+
+def test_a_level_zigzag_has_six_peaks_two_rows_off_its_axis():
+    line = zigzag(np.zeros((28, 28)), Drawn(13, 0))
+    assert not line[:, :2].any() and not line[:, 25:].any()
+    middles = (line * np.arange(28)[:, None])[:, 2:25].sum(axis=0) / line[:, 2:25].sum(axis=0)
+    corners = [13, 15, 11, 15, 11, 15, 11]  # in columns 2, 4, 8, ..., 24
+    assert middles[[0, 2, 6, 10, 14, 18, 22]] == pytest.approx(corners, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "length, end", [(23, (23, -1 / 3)), (554**0.5, (554**0.5, -1 / (554**0.5 - 20)))]
+)
+def test_a_zigzag_ends_where_the_published_one_does(length, end):
+    along, across = _zigzag(length)
+    assert along[:-1] == pytest.approx([0, 2, 6, 10, 14, 18, 22])
+    assert across[:-1] == pytest.approx([0, 2, -2, 2, -2, 2, -2])
+    assert (along[-1], across[-1]) == pytest.approx(end)
+
+
+def test_a_zigzag_of_whole_periods_ends_with_its_last_peak():
+    along, across = _zigzag(24.0)
+    assert (along[-1], across[-1]) == (22, -2)
+    assert np.abs(_zigzag(24.01)[1]).max() == 2
+
+
+def test_glass_blur_swaps_only_where_the_coin_says_so():
+    image = np.zeros((28, 28))
+    image[14, 14] = 1
+    still = glass_blur(image, Drawn(-1, -1, random=0.0))
+    assert not np.delete(still, 14, axis=1).any()  # only blurred, along its column
+    assert still[14, 14] == still.max() and still[13, 14] == pytest.approx(still[15, 14])
+    moved = glass_blur(image, Drawn(-1, -1, random=0.9))
+    place = np.unravel_index(moved.argmax(), moved.shape)
+    assert place != (14, 14) and not moved[:, 14].any()
+
+
+def mean_change(name, images, seed):
+    corrupted = CORRUPTIONS[name](images, seed=seed).images
+    return np.abs(corrupted.astype(float) - images).mean()
+
+
+def test_changes_are_as_large_as_the_published_on_the_sample(digits):
+    """The 2019 code on these 200 images, five seeds: 20.3-20.5, 5.9-6.0, 11.5-12.1 grey levels."""
+    images = digits.test.images[::5]
+    for name, level in (("glass blur", 20.4), ("dotted line", 5.92), ("zigzag", 11.9)):
+        assert mean_change(name, images, 0) == pytest.approx(level, rel=0.03), name
+
+
+def test_changes_are_as_large_as_the_published_on_mnist(full_mnist):
+    images = full_mnist.test.images[:400]
+    for name, level in (("glass blur", 19.0), ("dotted line", 6.1), ("zigzag", 12.1)):
+        measured = np.mean([mean_change(name, images, seed) for seed in (0, 1)])
+        assert measured == pytest.approx(level, rel=0.03), name
 
 
 def test_noise_is_as_strong_as_asked():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepsvdd_core import catalogue, detectors, library
+from deepsvdd_core import calibration, catalogue, detectors, library
 from deepsvdd_core.detectors import DETECTORS, DeepDetector
 from deepsvdd_core.estimators import ESTIMATORS
 from deepsvdd_core.evaluation import auroc
@@ -15,12 +15,13 @@ from deepsvdd_core.tasks import OneClassTask, one_vs_rest
 PROVENANCE = {"image_shape": [1, 28, 28]}
 OTHERS = [name for name in DETECTORS if name not in ("deep", "shallow")]
 METHODS = [*OBJECTIVES, *ESTIMATORS, *OTHERS, "knn@codes", "mahalanobis@efficientnet-lite0"]
-COUNT = 60  # training images of the contract; enough for a threshold, few enough for a second
+METHODS += ["knn@gradients", "mahalanobis@gradients", "one-class@gradients"]
+COUNT = 40  # training images of the contract; enough for a threshold, few enough for a second
 
 
 @pytest.fixture(scope="session")
 def small_task(digits):
-    """60 zeros to train on, a tenth more of labelled anomalies, 100 test images."""
+    """Zeros to train on, a few more of labelled anomalies, 100 test images."""
     task = one_vs_rest(digits, ("0",), labelled=0.1)
     kept = np.concatenate([np.arange(COUNT), np.flatnonzero(task.semi_labels < 0)[:6]])
     test = np.arange(0, 1000, 10)
@@ -38,15 +39,16 @@ def small_task(digits):
 
 
 def build(method, **choices):
-    schedule = {"pretrain_epochs": 1, "epochs": 2, "learning_rate": 1e-3, "batch_size": 20}
+    schedule = {"pretrain_epochs": 1, "epochs": 2, "learning_rate": 1e-3, "batch_size": 25}
     encoder = catalogue.encoder(method, "mnist-lenet")
     made = {**catalogue.choices(method), "encoder": encoder, **schedule, **choices}
     return detectors.build(Experiment("mnist-sample", ("0",), **made))
 
 
 def fit(task, method, **choices):
+    """Without its calibration."""
     detector = build(method, **choices)
-    reports = list(detector.fit(task))
+    reports = list(detector.learn_from(task))
     return detector, reports
 
 
@@ -55,7 +57,9 @@ def fitted(request, small_task, tmp_path_factory):
     """One fitted detector per method, and its reports."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPSVDD_HOME", str(tmp_path_factory.mktemp("home")))
-        return fit(small_task, request.param)
+        patch.setattr(calibration, "ENOUGH", COUNT // 3)  # two parts of five
+        detector = build(request.param)
+        return detector, list(detector.fit(small_task))
 
 
 def test_every_kind_of_detector_is_under_contract():
@@ -84,18 +88,22 @@ def test_a_score_depends_on_its_image_alone(fitted, small_task):
 def test_the_threshold_keeps_its_promise(fitted, small_task):
     detector, _ = fitted
     normal = small_task.train_images[small_task.semi_labels >= 0]
-    outside = (detector.anomaly_score(normal) > detector.threshold).mean()
-    assert 0.1 - 2 / COUNT <= outside <= 0.1
+    fitted_to = (detector.anomaly_score(normal) > detector.fitted_threshold).mean()
+    left_out = (detector.calibration_scores > detector.threshold).mean()
+    count = len(detector.calibration_scores)
+    assert count in (COUNT // 5 * 2, COUNT)  # of two parts, or of all that are left out in turn
+    assert 0.1 - 2 / COUNT <= fitted_to <= 0.1
+    assert 0.1 - 2 / count <= left_out <= 0.1
 
 
-def test_the_sphere_is_where_the_threshold_is(fitted, small_task):
+def test_the_trained_sphere_is_where_the_fitted_threshold_is(fitted, small_task):
     detector, _ = fitted
     embeddings, scores = detector.embed_and_score(small_task.test_images)
     assert embeddings.dtype == np.float32 and len(embeddings) == len(scores) == 100
     if detector.sphere is not None:
         offsets = embeddings.astype(np.float64)[:, None] - detector.sphere.centers
         beyond = np.linalg.norm(offsets, axis=2) - detector.sphere.radii
-        assert np.array_equal(beyond.min(axis=1) > 0, scores > detector.threshold)
+        assert np.array_equal(beyond.min(axis=1) > 0, scores > detector.fitted_threshold)
 
 
 def test_a_saved_model_scores_the_same(fitted, small_task, tmp_path):
@@ -104,6 +112,7 @@ def test_a_saved_model_scores_the_same(fitted, small_task, tmp_path):
     again = detectors.load(tmp_path / "model.safetensors")
     assert again.experiment == detector.experiment
     assert again.threshold == detector.threshold
+    assert np.array_equal(again.calibration_scores, detector.calibration_scores)
     images = small_task.test_images[:20]
     assert np.allclose(again.anomaly_score(images), detector.anomaly_score(images), rtol=1e-6)
     assert again.anomaly_score(images[:0]).shape == (0,)
@@ -113,10 +122,12 @@ def test_the_seed_decides(fitted, small_task):
     detector, _ = fitted
     images = small_task.test_images[:20]
     method = detector.experiment.method
-    again, _ = fit(small_task, method)
+    again = build(method)
+    list(again.learn_from(small_task))
     assert np.array_equal(again.anomaly_score(images), detector.anomaly_score(images))
     if detector.experiment.detector != "shallow":
-        other, _ = fit(small_task, method, seed=1)
+        other = build(method, seed=1)
+        list(other.learn_from(small_task))
         assert not np.array_equal(other.anomaly_score(images), detector.anomaly_score(images))
 
 
@@ -191,9 +202,10 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_a_detector_of_an_unknown_kind_is_refused(tmp_path):
-    header = {"experiment": Experiment("a", ("0",)).to_dict(), "provenance": PROVENANCE}
-    library.write(tmp_path / "odd.safetensors", {"detector": "magic", **header}, {})
-    with pytest.raises(ValueError, match="There is no detector magic; choose from deep"):
+    choices = Experiment("a", ("0",), detector="magic").to_dict()
+    header = {"detector": "magic", "experiment": choices, "provenance": PROVENANCE}
+    library.write(tmp_path / "odd.safetensors", header, {})
+    with pytest.raises(ValueError, match="there is no detector 'magic'"):
         detectors.load(tmp_path / "odd.safetensors")
 
 

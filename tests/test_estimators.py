@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.utils.estimator_checks import check_estimator
 
 from deepsvdd_core.estimators import (
@@ -47,6 +48,75 @@ def test_the_promised_share_of_training_vectors_is_outside(name, share):
     fitted = ESTIMATORS[name](contamination=share).fit(NORMAL)
     outside = (fitted.predict(NORMAL) < 0).mean()
     assert share - 0.02 <= outside <= share
+
+
+def degenerate():
+    """Few vectors, copies, and columns that tell nothing: scores are rounding, or equal."""
+    rng = np.random.default_rng(0)
+    copies = np.repeat(rng.normal(size=(6, 30)), 4, axis=0)
+    flat = np.hstack([rng.normal(size=(20, 2)), np.full((20, 1), 7.0)])
+    return {
+        "two": rng.normal(size=(2, 3)),
+        "fewer than columns": rng.normal(size=(10, 30)),
+        "as few as kernel components": rng.normal(size=(20, 3)),
+        "copies": copies,
+        "copies far away": copies + 1000,
+        "many of one": np.vstack([copies[:1]] * 13 + [rng.normal(size=(6, 30))]),
+        "a constant column": flat,
+        "far away": rng.normal(size=(12, 3)) + 1000,
+    }
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("size", [1e-6, 1, 1e6])
+@pytest.mark.parametrize("components", [None, 0.95])
+def test_what_is_an_outlier_depends_on_its_vector_alone(name, size, components):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about degenerate inputs
+        for what, vectors in degenerate().items():
+            if (name, what) == ("mve", "many of one"):
+                continue  # see below
+            X = vectors * size
+            fitted = ESTIMATORS[name](components=components).fit(X)
+            together = fitted.predict(X)
+            assert (together < 0).mean() <= fitted.contamination, what
+            order = np.random.default_rng(1).permutation(len(X))
+            assert np.array_equal(fitted.predict(X[order]), together[order]), what
+            for count in (1, 3):
+                starts = range(0, min(len(X), 6), count)
+                found = np.concatenate([fitted.predict(X[i : i + count]) for i in starts])
+                assert np.array_equal(found, together[: len(found)]), (what, count)
+
+
+def test_there_is_no_densest_half_where_most_vectors_are_one():
+    with pytest.raises(ValueError, match="covariance matrix of the support data is equal to 0"):
+        ESTIMATORS["mve"]().fit(degenerate()["many of one"])
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "mve"])
+def test_copies_of_one_vector_are_no_outliers(name):
+    same = np.repeat(RNG.normal(size=(1, 5)), 12, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = ESTIMATORS[name]().fit(same)
+        assert (fitted.predict(same) > 0).all() and (fitted.predict(same[:1]) > 0).all()
+
+
+def test_lof_agrees_with_scikit_learn():
+    theirs = LocalOutlierFactor(n_neighbors=20, novelty=True).fit(NORMAL)
+    ours = ESTIMATORS["lof"](components=None).fit(NORMAL)
+    assert np.allclose(ours.score_samples(STRANGE), theirs.score_samples(STRANGE), rtol=1e-9)
+
+
+def test_oc_svm_scores_as_its_machine_does():
+    fitted = SupportVectors(components=None).fit(NORMAL)
+    expected = fitted.model_.decision_function(STRANGE)
+    assert np.allclose(fitted.score_samples(STRANGE), expected, rtol=1e-9)
+
+
+def test_the_ellipsoid_does_not_depend_on_the_unit():
+    one, other = (ESTIMATORS["mve"]().fit(NORMAL * size) for size in (1, 1e-7))
+    assert np.allclose(one.score_samples(STRANGE), other.score_samples(STRANGE * 1e-7), rtol=1e-6)
 
 
 def test_knn_is_the_mean_of_five_distances():

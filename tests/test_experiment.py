@@ -35,6 +35,7 @@ OTHER = {
     "labelled": 0.05,
     "anomaly_classes": ("3",),
     "outlier_exposure": "d",
+    "upsampling_sigma": 3.0,
     "width": 2.0,
     "principal_components": False,
     "most_images": 10,
@@ -76,6 +77,8 @@ def test_the_title_says_what_was_planted_and_set_by_hand():
 def test_the_title_says_what_it_was_shown():
     shown = Experiment("a", ("1",), objective="fcdd-masks", spoilt="dotted line+zigzag")
     assert shown.title == "a, normal: 1, fcdd-masks, copies with dotted line and zigzag"
+    wide = dataclasses.replace(shown, spoilt=None, upsampling_sigma=2.5)
+    assert wide.title == "a, normal: 1, fcdd-masks, sigma 2.5 px"
 
 
 def test_an_unknown_choice_is_refused():

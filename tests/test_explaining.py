@@ -103,7 +103,9 @@ def test_the_verdict_holds_its_numbers_curves_and_sentence(subject):
     assert (found["curves"][:, 0] == 1).all()
     mean = (found["curves"][:, 1:] + found["curves"][:, :-1]).mean(axis=1) / 2
     assert mean == pytest.approx([found["area"], found["random_area"]])
-    assert found["is_sound"] == text(found["badge"]).startswith("Passes")
+    assert found["found"] == pytest.approx(found["area"] / found["random_area"])
+    assert f"leave {100 * found['found']:.1f} % (95 % interval" in text(found["badge"])
+    assert text(found["level"]) == "better" and text(found["faults"]) == ""
     assert found["misfit"] < 1e-4
 
 
@@ -180,10 +182,15 @@ def test_localisation_ranks_the_pixels_of_the_mask(subject, monkeypatch):
         np.concatenate([clean[:10], marked.images[10:]]), np.zeros(40), ("3",), masks
     )
     changed = data._replace(test=test)
-    monkeypatch.setattr(explaining, "dataset_of", lambda name: changed)
+    monkeypatch.setattr(asking, "dataset_of", lambda name, fingerprint: changed)
     found = explaining.localise(subject, explainer="LRP-gamma/ZBox", **HEARD)
     assert found["count"] == 30
-    assert 0.55 < found["mean"] < 1 and 0.55 < found["pooled"] < 1
+    assert 0.5 < found["low"] < found["found"] < found["high"] < 1
+    assert found["found"] > 0.55 and 0.55 < found["pooled"] < 1
+    assert text(found["level"]) in ("better", "weak") and found["misfit"] < 1e-4
+    assert f"AUROC of {100 * found['found']:.1f} % (95 % interval" in text(found["badge"])
     zeros = np.zeros((40, 28, 28), np.float32)
     monkeypatch.setitem(EXPLAINERS, "LRP-eps", lambda model, images: zeros[: len(images)])
-    assert explaining.localise(subject, explainer="LRP-eps", **HEARD)["pooled"] == 0.5
+    found = explaining.localise(subject, explainer="LRP-eps", **HEARD)
+    assert found["pooled"] == found["found"] == 0.5
+    assert text(found["badge"]).startswith("No better than random: ")

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from deepsvdd_core.projections import PROJECTIONS, frames, pca
 from deepsvdd_core.sphere import Sphere, distances
@@ -40,9 +39,10 @@ def test_epochs_may_differ_in_the_number_of_spheres():
     assert np.allclose(np.linalg.norm(film.coordinates[1], axis=1), distances(LAST, several) / 2)
 
 
-def test_a_last_sphere_without_a_radius_is_refused():
-    with pytest.raises(ValueError, match="train it for more epochs"):
-        frames(LAST[None], [sphere(0.0)])
+def test_around_a_last_sphere_that_is_a_point_lengths_are_those_of_the_embedding():
+    point, unit = (frames(LAST[None], [sphere(radius)]) for radius in (0.0, 1.0))
+    assert np.array_equal(point.coordinates, unit.coordinates)
+    assert point.radii.tolist() == [[0]]
 
 
 def test_without_a_sphere_it_is_the_principal_plane_of_the_last_epoch():

@@ -1,12 +1,19 @@
+import asyncio
+import contextlib
 import errno
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import dask
 import psutil
 import pytest
+import requests
+from distributed import Security
+from distributed.comm import connect
 
 from deepsvdd_core import jobs, library, worker
 from deepsvdd_core.engine import lanes
@@ -55,7 +62,9 @@ def until(condition) -> None:
 def test_a_training_reports_each_epoch_and_lands_in_the_library(engine):
     job = jobs.wait(engine.train(digits(epochs=3)))
     assert (job.state, job.message) == ("finished", "")
-    assert [(report["stage"], report["epoch"]) for report in job.epochs] == [
+    seen = [(report["stage"], report["epoch"]) for report in job.epochs]
+    assert seen[6:] == [("calibrating", done) for done in range(1, len(seen) - 5)]
+    assert seen[:6] == [
         ("before training", 0),
         ("pre-training", 1),
         ("training", 0),
@@ -150,8 +159,17 @@ def test_workers_are_copies_of_one_process_that_has_loaded_torch(engine):
     assert any("libtorch_cpu" in file for file in files)
 
 
-def test_workers_that_start_on_their_own_do_the_same_work(home, monkeypatch):
-    """As on Windows and macOS, where they are no copies."""
+def tls_settings(said: dict[str, str], folder: Path) -> dict[str, object]:
+    """Dask's own settings, as a person would write them for a cluster of theirs."""
+    for name in ("key", "certificate"):
+        (folder / name).write_text(said[name])
+    own = {"key": str(folder / "key"), "cert": str(folder / "certificate")}
+    where = "distributed.comm.tls"
+    return {f"{where}.ca-file": own["cert"], f"{where}.client": own}
+
+
+def test_workers_that_start_on_their_own_do_the_same_work(home, tmp_path, monkeypatch):
+    """As on Windows and macOS, where they are no copies; used like a cluster."""
     monkeypatch.setenv("DEEPSVDD_HOME", str(home))
     lines = (
         "import asyncio",
@@ -162,13 +180,67 @@ def test_workers_that_start_on_their_own_do_the_same_work(home, monkeypatch):
     command = [sys.executable, "-c", "\n".join(lines), "train"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
-        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", process.stdout.readline().strip())
-        engine = jobs.Engine()
-        job = jobs.wait(engine.train(digits("8")), timeout=120)
-        parents = set(engine._client.run(os.getppid).values())
-        engine.stop()
+        said = json.loads(process.stdout.readline())
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", said["address"])
+        with dask.config.set(tls_settings(said, tmp_path)):
+            engine = jobs.Engine()
+            job = jobs.wait(engine.train(digits("8")), timeout=120)
+            parents = set(engine._client.run(os.getppid).values())
+            engine.stop()
     assert (job.state, job.message) == ("finished", "")
     assert parents == {process.pid}
+
+
+def listening(process: psutil.Process) -> list[tuple[str, int]]:
+    """Addresses and ports of everything below a process that waits for connections."""
+    family = [process, *process.children(recursive=True)]
+    found = [connection for p in family for connection in p.net_connections("inet")]
+    return [tuple(c.laddr) for c in found if c.status == psutil.CONN_LISTEN]
+
+
+def test_every_part_of_the_engine_listens_on_this_computer_alone(engine):
+    until(lambda: engine.state == "ready")
+    until(lambda: len(engine._client.scheduler_info(n_workers=-1)["workers"]) == len(lanes([])))
+    found = listening(psutil.Process(engine._process.pid))
+    assert len(found) >= 2 + 2 * len(lanes([]))
+    assert {address for address, _ in found} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("who", ["nobody", "foreigner", "owner"])
+def test_only_who_holds_the_key_of_this_run_can_connect(engine, who):
+    until(lambda: engine.state == "ready")
+    scheduler = engine._client.scheduler_info()["address"]
+    workers = engine._client.scheduler_info(n_workers=-1)["workers"]
+    addresses = [scheduler, *workers, *(about["nanny"] for about in workers.values())]
+    assert len(addresses) == 1 + 2 * len(lanes([]))
+    protocol = "tcp" if who == "nobody" else "tls"
+    security = {"nobody": Security(), "foreigner": Security.temporary()}.get(
+        who, engine._client.security
+    )
+
+    async def reaches(address: str) -> bool:
+        address = f"{protocol}://{address.rpartition('/')[2]}"
+        try:
+            comm = await connect(address, timeout=1, **security.get_connection_args("client"))
+            await comm.write({"op": "identity", "reply": True})
+            return "id" in await asyncio.wait_for(comm.read(), 5)
+        except (OSError, TimeoutError):
+            return False
+
+    async def all_of_them() -> list[bool]:
+        return await asyncio.gather(*map(reaches, addresses))
+
+    assert set(asyncio.run(all_of_them())) == {who == "owner"}
+
+
+def test_the_web_servers_of_the_engine_have_no_pages(engine):
+    until(lambda: engine.state == "ready")
+    answers = set()
+    for _, port in listening(psutil.Process(engine._process.pid)):
+        for page in ("", "info", "status", "json/counts.json", "metrics", "health"):
+            with contextlib.suppress(requests.ConnectionError):  # no web server, but Dask's TLS
+                answers.add(requests.get(f"http://127.0.0.1:{port}/{page}", timeout=5).status_code)
+    assert answers == {404}
 
 
 def test_every_lane_has_a_worker_that_warms_up():

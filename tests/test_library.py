@@ -150,3 +150,118 @@ def test_bundled_models_are_complete_and_small():
         assert facts["command"] == "make models"
         assert {"auroc", "auroc_before_training", "versions", "created", "history"} <= set(facts)
         detectors.load(entry.path)
+
+
+SHIPPED = sorted(library.shipped())[0]
+
+
+@pytest.mark.parametrize("name", ["a", "mein Modell (2)", "über-3+7_v1.2", "数字", "x" * 120])
+def test_a_name_may_have_letters_of_any_language_and_a_few_signs(name, content):
+    assert library.add(f"{name}.safetensors", content).name == name
+    assert library.find(name).name == name
+    library.delete(name)
+    with pytest.raises(ValueError, match="There is no model"):
+        library.find(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        SHIPPED,
+        SHIPPED.upper(),
+        "x" * 121,
+        "é" * 150,
+        "a\nb",
+        "a\0b",
+        "a.safetensors",
+        "con",
+        "LPT1.txt",
+        "a ",
+        "a.",
+        ".a",
+        "-a",
+        " ",
+        "a<b>",
+        "a\u202eb",
+        "😀",
+        "a\udcffb",
+    ],
+)
+def test_a_name_that_cannot_be_used_gets_one_sentence_and_changes_nothing(name, content):
+    with pytest.raises(ValueError, match=r"^[^\n]+\.$"):
+        library.add(f"{name}.safetensors", content)
+    assert listing() == set()
+
+
+def test_a_name_from_another_system_is_composed(content):
+    assert library.add("u\u0308ber.safetensors", content).name == "über"
+
+
+def test_a_file_called_like_a_shipped_model_shadows_nothing(content):
+    library.folder().mkdir(parents=True)
+    (library.folder() / f"{SHIPPED}.safetensors").write_bytes(content)
+    assert library.find(SHIPPED).bundled
+    assert [entry.name for entry in library.entries()].count(SHIPPED) == 1
+    (file,) = library.broken()
+    assert file.name == SHIPPED and "comes with the program" in file.reason
+
+
+def test_a_file_that_is_no_model_is_listed_with_its_reason_and_can_be_deleted(content, tmp_path):
+    library.add("good.safetensors", content)
+    header = json.loads(
+        json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["header"]
+    )
+    header["provenance"]["auroc"] = "high"
+    text = {"format": library.FORMAT, "header": json.dumps(header)}
+    (library.folder() / "bad.safetensors").write_bytes(with_header(content, tmp_path, text))
+    (library.folder() / "junk.safetensors").write_bytes(b"junk")
+    assert [entry.name for entry in library.entries() if not entry.bundled] == ["good"]
+    reasons = {file.name: file.reason for file in library.broken()}
+    assert "provenance.auroc" in reasons["bad"]
+    assert "not a readable safetensors file" in reasons["junk"]
+    for name in reasons:
+        library.delete(name)
+    assert library.broken() == []
+
+
+def test_a_model_is_deleted_for_who_deletes_it_and_stays_for_its_other_owners(content):
+    library.add("gift.safetensors", content, "anna")
+    library.add("gift.safetensors", content, "ben")
+    library.delete("gift", "carl")
+    library.delete("gift", "anna")
+    assert library.find("gift").owners == {"ben"}
+    library.delete("gift", "ben")
+    assert listing() == set()
+    with pytest.raises(ValueError, match=r"^There is no model 'gift' any more\.$"):
+        library.delete("gift", "ben")
+
+
+def test_a_training_replaces_ones_own_model_and_not_anothers(content, tmp_path):
+    first = library.put("model", content, ["anna"])
+    assert library.put("model", content, ["anna"]).name == "model"
+    assert library.put("model", content, ["ben"]).name == "model"  # the same weights
+    assert library.find("model").owners == {"anna", "ben"}
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(content)
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("weight"))
+    tensors[name] = tensors[name] + 1
+    metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+    other = library.put("model", save(tensors, metadata=metadata), ["carl"])
+    assert (other.name, other.owners) == ("model-2", {"carl"})
+    assert library.find("model").digest == first.digest
+    assert library.put(SHIPPED, content, ["anna"]).name == f"{SHIPPED}-2"
+
+
+def test_room_is_bounded_for_each_visitor(content, monkeypatch):
+    monkeypatch.setattr("deepsvdd_core.library.shelf.MOST_MODELS", 2)
+    for name in ("a", "b"):
+        library.add(f"{name}.safetensors", content, "anna")
+    with pytest.raises(ValueError, match=r"^Your models are 2 .* Delete some first\.$"):
+        library.add("c.safetensors", content, "anna")
+    library.add("a.safetensors", content, "anna")  # it is there already
+    library.add("c.safetensors", content, "ben")
+    assert library.usage("anna").models == 2 and library.usage().models == 3
+    monkeypatch.setattr("deepsvdd_core.library.shelf.MOST_BYTES_IN_ALL", len(content) * 3)
+    with pytest.raises(ValueError, match="The models of all visitors"):
+        library.check_room("carl", 1)

@@ -247,7 +247,7 @@ def test_the_box_holds_every_value(detector, digits):
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_every_network_is_folded_and_accounted_for(encoder):
     detector = DeepDetector(Experiment("a", ("0",), objective="hsc", encoder=encoder))
-    shape = detector.encoder.input_shape
+    shape = detector.shape
     images = np.random.default_rng(0).integers(0, 256, (4, *shape)).astype(np.uint8)
     with torch.no_grad():  # statistics and constants that fit no other network
         detector.train()
@@ -268,7 +268,7 @@ def test_every_distance_is_accounted_for(objective, digits, zero_task):
     if OBJECTIVES[objective].uses_labels:
         labels[::4] = -1
     task = zero_task._replace(semi_labels=labels)
-    detector = fitted(task, objective=objective, epochs=2, pretrain_epochs=0)
+    detector = fitted(task, objective=objective, epochs=2)
     images = digits.test.images[::25]
     maps, ledger = explain(detector, images, "LRP-eps")
     scores = detector.anomaly_score(images)

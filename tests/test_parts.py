@@ -48,28 +48,46 @@ def test_an_image_at_the_end_of_the_ranking_has_one_neighbour():
     assert heatmaps.neighbours(order, 5) == {heatmaps.STRANGER: 2}
 
 
-def verdict(area: float, random_area: float, likeness: float, *, is_sound: bool) -> dict:
-    numbers = {"area": area, "random_area": random_area, "likeness": likeness}
-    found = {name: np.float64(value) for name, value in numbers.items()}
-    badge = np.frombuffer(b"Not to be trusted: so.", np.uint8)
-    return {**found, "is_sound": np.float64(is_sound), "badge": badge}
+def verdict(level: str, found: float, likeness: float, faults: str = "") -> dict:
+    numbers = {"found": found, "low": found - 0.02, "high": found + 0.02, "likeness": likeness}
+    texts = {"level": level, "faults": faults}
+    return {name: np.float64(value) for name, value in numbers.items()} | {
+        name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()
+    }
 
 
-def test_sound_methods_stand_first_then_area_in_units_of_a_random_order_ranks():
-    table = verdicts.ranked(
-        {
-            "A": verdict(0.3, 0.4, 0.1, is_sound=True),
-            "B": verdict(0.02, 0.2, -0.001, is_sound=False),
-            "C": verdict(0.31, 0.62, np.nan, is_sound=True),
-        }
-    )
-    assert list(table["method"]) == ["C", "A", "B"]
-    assert np.allclose(table["share of random"], [50, 75, 10])
-    assert list(table["verdict"]) == ["sound", "sound", "Not to be trusted: so."]
-    assert list(table["area"]) == [0.31, 0.3, 0.02]
-    assert list(table["random order"]) == [0.62, 0.4, 0.2]
+def test_without_masks_faults_then_levels_then_areas_rank():
+    spoilt = {
+        "A": verdict("better", 0.7, 0.1),
+        "B": verdict("better", 0.1, -0.001, "a single pixel gets 3 times the score"),
+        "C": verdict("better", 0.5, np.nan),
+        "D": verdict("weak", 0.9, 0.0),
+        "E": verdict("random", 1.0, 0.0),
+    }
+    table = verdicts.ranked({}, spoilt)
+    assert list(table["method"]) == ["C", "A", "D", "E", "B"]
+    assert np.allclose(table["share of random"], [50, 70, 90, 100, 10])
+    assert np.allclose(table["from"], [48, 68, 88, 98, 8])
+    assert list(table["verdict"])[2:] == [
+        "weak",
+        "no better than random",
+        "better than random, with faults",
+    ]
     likeness = list(table["likeness to random weights"])
-    assert np.isnan(likeness[0]) and str(likeness[2]) == "0.0"
+    assert np.isnan(likeness[0]) and str(likeness[4]) == "0.0"
+
+
+def test_masks_of_real_anomalies_decide_and_rank():
+    masked = {
+        "LRP-eps": verdict("random", 0.405, 0.1),
+        "Integrated Gradients": verdict("weak", 0.578, 0.1),
+        "Saliency": verdict("weak", 0.609, 0.7, "nearly the same map with random weights"),
+    }
+    spoilt = {"LRP-eps": verdict("better", 0.3, 0.1)}
+    table = verdicts.ranked(masked, spoilt)
+    assert list(table["method"]) == ["Saliency", "Integrated Gradients", "LRP-eps"]
+    assert np.allclose(table["AUROC of pixels"], [60.9, 57.8, 40.5])
+    assert list(table["verdict"]) == ["weak, with faults", "weak", "no better than random"]
 
 
 def test_a_change_that_is_everywhere_has_no_outline():
@@ -100,7 +118,7 @@ STARTS = "Starting the engine"
 )
 def test_a_page_says_what_its_work_waits_for(monkeypatch, engine_state, asked, other, said):
     known = {str(place): one for place, one in enumerate((asked, other)) if one is not None}
-    engine = SimpleNamespace(state=engine_state, jobs=known)
+    engine = SimpleNamespace(state=engine_state, listed=lambda: list(known.values()))
     monkeypatch.setattr(waiting.jobs, "engine", lambda: engine)
     assert waiting.stage(asked, "Maps").startswith(said)
 
@@ -122,7 +140,8 @@ def test_a_page_says_what_its_work_waits_for(monkeypatch, engine_state, asked, o
 def test_a_training_says_what_it_does(monkeypatch, state, reports, said):
     asked = job("train", state, reports=reports)
     known = {"asked": asked, "other": job("measure", "running")}
-    monkeypatch.setattr(waiting.jobs, "engine", lambda: SimpleNamespace(state="ready", jobs=known))
+    engine = SimpleNamespace(state="ready", listed=lambda: list(known.values()))
+    monkeypatch.setattr(waiting.jobs, "engine", lambda: engine)
     assert training.stage(asked) == said
 
 

@@ -46,10 +46,19 @@ def test_an_embedding_at_the_centre_stays_there(name):
     assert not PROJECTIONS[name](points, SPHERE).coordinates[-1].any()
 
 
+@pytest.mark.parametrize("radius", [0.0, 5e-324])
 @pytest.mark.parametrize("name", EXACT)
-def test_a_sphere_without_a_radius_is_refused_in_a_sentence(name):
-    with pytest.raises(ValueError, match="radius 0; train it for more epochs"):
-        PROJECTIONS[name](EMBEDDINGS, SPHERE._replace(radii=np.array([0.0])))
+def test_around_a_sphere_that_is_a_point_lengths_are_those_of_the_embedding(name, radius):
+    flat = Sphere(SPHERE.centers[:1], np.array([radius]), SPHERE.score)
+    found = PROJECTIONS[name](EMBEDDINGS, flat).coordinates
+    unit = PROJECTIONS[name](EMBEDDINGS, flat._replace(radii=np.ones(1))).coordinates
+    assert np.array_equal(found, unit)
+    two = SPHERE._replace(centers=np.zeros((2, EMBEDDINGS.shape[1])), radii=np.array([3.0, radius]))
+    assert two.units.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_without_a_sphere_there_is_no_such_map(name):
     with pytest.raises(ValueError, match="no hypersphere; choose the planar map"):
         PROJECTIONS[name](EMBEDDINGS, None)
 

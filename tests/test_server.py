@@ -102,12 +102,20 @@ def test_modules_of_components_are_asked_for_again_when_they_change(running):
 
 
 def test_it_listens_on_this_computer_only(running):
+    with Visit(running) as visit:
+        visit.run("train")  # starts the engine
+    assert engine_processes(running)
+    subject = jobs.subject(library.find(MODEL), "mnist-sample")
+    asked = {**subject, "index": 4, "explainer": "Saliency"}
+    assert get(running, served.relevance_address(asked)).status_code == 200  # a worker is there
+    process = psutil.Process(running.process.pid)
     listening = [
         connection.laddr.ip
-        for connection in psutil.Process(running.process.pid).net_connections()
+        for one in (process, *process.children(recursive=True))
+        for connection in one.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert listening == ["127.0.0.1"]
+    assert len(listening) > 3 and set(listening) == {"127.0.0.1"}
 
 
 def test_no_page_loads_a_heavy_module_into_the_server(running):

@@ -33,7 +33,7 @@ def test_batches_cover_everything_once_and_none_is_a_single_image(count, size):
 def history(task, **choices):
     schedule = {"pretrain_epochs": 2, "epochs": 4}
     detector = DeepDetector(Experiment("mnist-sample", ("0",), **{**schedule, **choices}))
-    return list(detector.fit(task)), detector
+    return list(detector.learn_from(task)), detector
 
 
 def test_reports_name_each_stage_and_epoch(zero_task):
@@ -91,7 +91,7 @@ def test_training_stops_when_a_step_says_so(zero_task):
 
     detector = DeepDetector(Experiment("mnist-sample", ("0",)))
     with pytest.raises(InterruptedError):
-        list(detector.fit(zero_task, on_step=third_step_raises))
+        list(detector.learn_from(zero_task, on_step=third_step_raises))
 
 
 def test_a_loss_that_is_no_number_ends_in_a_sentence():

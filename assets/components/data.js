@@ -1,8 +1,10 @@
 // Arrays from files, selections as text, colours as numbers.
 
+const MOST_TRIES = 10;
+
 /** Arrays of a safetensors file: name -> typed array. */
 export async function fetchArrays(address) {
-  const answer = await fetch(new URL(address, document.baseURI));
+  const answer = await patiently(new URL(address, document.baseURI));
   if (!answer.ok) throw new Error(`the numbers could not be read (${answer.status})`);
   const buffer = await answer.arrayBuffer();
   const length = Number(new DataView(buffer).getBigUint64(0, true));
@@ -16,6 +18,16 @@ export async function fetchArrays(address) {
     arrays[name].shape = about.shape;
   }
   return arrays;
+}
+
+/** What lies there; a server with too much to do is asked again after the seconds it names. */
+async function patiently(place) {
+  for (let tries = 1; ; tries++) {
+    const answer = await fetch(place);
+    if (answer.status !== 503 || tries === MOST_TRIES) return answer;
+    const pause = Number(answer.headers.get("Retry-After")) || 1;
+    await new Promise((done) => setTimeout(done, 1000 * pause));
+  }
 }
 
 /** A bit per point, as base64, to a 0 or 1 per point. */

@@ -61,6 +61,7 @@ async function render(root, data) {
     if (root.latest !== data) return;
     await fetched(cell, data.sheets);
   }
+  root.dataset.ahead = Object.values(data.ahead).flat().filter(isThere).length;
 }
 
 /** The picture and the relevance of a cell as far as they are found, or why one is not. */

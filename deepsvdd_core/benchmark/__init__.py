@@ -16,7 +16,16 @@ from deepsvdd_core.benchmark.cells import (
     published,
     published_mnist_c,
 )
-from deepsvdd_core.benchmark.tables import append, curve, markdown, normal, read, row_of, summary
+from deepsvdd_core.benchmark.tables import (
+    append,
+    curve,
+    markdown,
+    normal,
+    present,
+    read,
+    row_of,
+    summary,
+)
 
 __all__ = [
     "PUBLISHED",
@@ -29,6 +38,7 @@ __all__ = [
     "curve",
     "markdown",
     "normal",
+    "present",
     "published",
     "published_mnist_c",
     "read",
@@ -39,19 +49,23 @@ __all__ = [
 
 
 def run(table: list[Cell], out: Path, engine: jobs.Engine) -> list[str]:
-    """Measure what is missing in a results file; returns a sentence per cell that failed."""
-    done = set(read(out)["key"])
+    """Measure what is missing in a results file; returns a sentence per cell that failed.
+
+    A line that was measured on other images than are there now counts as missing.
+    """
+    done = set(present(read(out))["key"])
     missing = [cell for cell in table if cell.experiment.key not in done]
     print(f"{len(table)} cells, {len(missing)} to measure", flush=True)
-    answers = [(cell, engine.request("measure", **cell.request)) for cell in missing]
+    asked = [(cell, cell.request) for cell in missing]
+    answers = [(cell, named, engine.request("measure", **named)) for cell, named in asked]
     failures = []
     while answers:
         waiting = []
-        for cell, answer in answers:
+        for cell, named, answer in answers:
             if isinstance(answer, jobs.Job) and answer.is_active:
-                waiting.append((cell, answer))
+                waiting.append((cell, named, answer))
                 continue
-            arrays = products.get("measure", cell.request)
+            arrays = products.get("measure", named)
             if arrays is None:
                 failures.append(f"{cell.method} {cell.normal_class} seed {cell.seed}: ")
                 failures[-1] += answer.message or "not finished"

@@ -3,9 +3,10 @@
     python -m deepsvdd_core.benchmark --methods one-class,knn --data mnist --classes 0-9 \
         --seeds 0-2 --schedule short --out results.csv
 
-Every cell becomes one line of the CSV file; a cell that is there is not measured again, so the
-command can be stopped and started. With DASK_SCHEDULER_ADDRESS set, the cells spread over that
-cluster, whose workers need the resource `train`.
+Every cell becomes one line of the CSV file; a cell that is there is not measured again while its
+data set holds the same images and classes, so the command can be stopped and started. With
+DASK_SCHEDULER_ADDRESS set, the cells spread over that cluster, whose workers need the resource
+`train`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 from deepsvdd_core import jobs
-from deepsvdd_core.benchmark import cells, markdown, read, run
+from deepsvdd_core.benchmark import cells, markdown, present, read, run
 from deepsvdd_core.experiment import SCHEDULES
 
 
@@ -77,7 +78,7 @@ def main() -> None:
     engine = jobs.Engine(jobs.LANES["measure"])
     failures = run(table, given.out, engine)
     engine.stop()
-    text = markdown(read(given.out))
+    text = markdown(present(read(given.out)))
     given.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(f"\n{text}\nThis run took {time.perf_counter() - started:.0f} s.")
     sys.exit(1 if failures else 0)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from deepsvdd_core import catalogue, datasets
+from deepsvdd_core import catalogue, datasets, jobs
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from deepsvdd_core.tasks import scenario
 
@@ -42,7 +42,7 @@ class Cell(NamedTuple):
             "dataset": self.dataset,
             "normal_classes": self.normal_class.split("+"),
             **catalogue.choices(self.method),
-            **SCHEDULES[self.schedule],
+            **catalogue.schedule(self.schedule, self.method),
             "encoder": catalogue.encoder(self.method, source.encoder),
             "contrast_normalisation": source.contrast_normalisation,
             "seed": self.seed,
@@ -57,7 +57,12 @@ class Cell(NamedTuple):
     @property
     def request(self) -> dict:
         """What names its measurement."""
-        return {"experiment": self.experiment.to_dict(), "cell": list(self)}
+        return {**jobs.training(self.experiment), "cell": list(self)}
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its data sets as they are now, see `datasets.joined`."""
+        return datasets.joined(datasets.fingerprints(self.experiment.datasets))
 
 
 def cells(

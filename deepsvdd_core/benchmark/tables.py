@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from deepsvdd_core import library, products
+from deepsvdd_core import datasets, library, products
 from deepsvdd_core.benchmark.cells import Cell, published
 
 COLUMNS = (
     *("method", "dataset", "normal_class", "seed", "schedule", "choices"),
     *("auroc", "ap", "auroc_before", "seconds", "published", "published_std", "healthy"),
-    *("key", "torch", "tpr", "precision"),
+    *("asked_false_alarms", "false_alarms", "unseen_normals", "calibration_scores"),
+    *("key", "fingerprint", "torch", "tpr", "precision"),
 )
 
 
 def row_of(cell: Cell, arrays: products.Arrays) -> dict[str, object]:
-    """A line of the table; AUROC, AP and rates in percent."""
+    """A line of the table; AUROC, AP and rates in percent.
+
+    false_alarms: of the unseen_normals, the normal test images, how many the threshold flags.
+    """
     value, std = published(cell)
     return {
         **cell._asdict(),
@@ -32,7 +37,12 @@ def row_of(cell: Cell, arrays: products.Arrays) -> dict[str, object]:
         "published": value,
         "published_std": std,
         "healthy": int(arrays["healthy"]),
+        "asked_false_alarms": round(100 * float(arrays["asked"]), 3),
+        "false_alarms": round(100 * float(arrays["false_alarms"]), 3),
+        "unseen_normals": int(arrays["unseen_normals"]),
+        "calibration_scores": int(arrays["calibrated"]),
         "key": cell.experiment.key,
+        "fingerprint": arrays["fingerprint"].tobytes().decode(),
         "torch": version("torch"),
         "tpr": _listed(arrays["roc"][1]),
         "precision": _listed(arrays["pr"][1]),
@@ -45,8 +55,38 @@ def read(path: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS))
     text = path.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]  # a line that was cut short does not count
-    kinds = {"normal_class": str, "choices": str, "key": str}
-    return pd.read_csv(io.StringIO(whole), dtype=kinds)
+    kinds = {"normal_class": str, "choices": str, "key": str, "fingerprint": str}
+    # Older files do not have all columns.
+    table = pd.read_csv(io.StringIO(whole), dtype=kinds).reindex(columns=list(COLUMNS))
+    return table.assign(fingerprint=table["fingerprint"].astype(object).fillna(""))
+
+
+def present(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines that hold for the data sets as they are now.
+
+    Those of sets that are not here stay. Of a set of the table DATASETS a line without a
+    fingerprint stays, too: those before there were fingerprints were measured as published.
+    """
+    versions: dict[str, str] = {}
+
+    def holds(line: pd.Series) -> bool:
+        choices = json.loads(line["choices"])
+        names = (line["dataset"], choices.get("leave_out"), choices.get("outlier_exposure"))
+        names = tuple(dict.fromkeys(name for name in names if name))
+        if any(_is_absent(name) for name in names):
+            return True
+        if not line["fingerprint"]:
+            return all(name in datasets.DATASETS for name in names)
+        for name in names:
+            versions.setdefault(name, datasets.fingerprint(name))
+        return line["fingerprint"] == datasets.joined({name: versions[name] for name in names})
+
+    return table[np.array([holds(line) for _, line in table.iterrows()], bool)]
+
+
+def _is_absent(name: str) -> bool:
+    """Whether a data set is not on this computer."""
+    return name not in datasets.available() or datasets.source(name).is_missing
 
 
 def curve(text: str) -> np.ndarray:
@@ -59,8 +99,12 @@ def _listed(values: np.ndarray) -> str:
 
 
 def append(out: Path, row: dict[str, object]) -> None:
-    """Add one line to a results file, complete or, after a cut, made complete first."""
+    """Add one line to a results file, complete or, after a cut, made complete first.
+
+    A line of the same cell, measured on other images, gives way.
+    """
     lines = read(out).to_dict("records") if out.is_file() else []
+    lines = [line for line in lines if line["key"] != row["key"]]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from deepsvdd_core import digests
 from deepsvdd_core.datasets.base import (
     COLOUR,
     GREY,
@@ -15,9 +17,11 @@ from deepsvdd_core.datasets.base import (
     Progress,
     Source,
     data_root,
+    printable,
 )
-from deepsvdd_core.datasets.folders import folder_names, folder_source, read_picture
-from deepsvdd_core.datasets.published import BUNDLED, PUBLISHED
+from deepsvdd_core.datasets.decoding import read_pictures
+from deepsvdd_core.datasets.folders import folder_digest, folder_names, folder_source
+from deepsvdd_core.datasets.published import PUBLISHED
 
 __all__ = [
     "COLOUR",
@@ -30,8 +34,11 @@ __all__ = [
     "available",
     "data_root",
     "fingerprint",
+    "fingerprints",
+    "joined",
     "load",
-    "read_picture",
+    "printable",
+    "read_pictures",
     "source",
 ]
 
@@ -62,35 +69,53 @@ def load(name: str, progress: Progress = lambda text, fraction: None) -> DataSet
     progress: told what is done and how far, at least once a second while it takes long.
 
     Raises:
-        ValueError: there is no such data set, or it holds no usable image.
+        ValueError: there is no such data set, it holds no usable image, or its files changed while
+            they were read.
         DataUnavailable: it is not on this computer and cannot be downloaded.
     """
-    train, test, notes = source(name).read(progress)
+    known = source(name)
+    before = None if known.is_missing else fingerprint(name)
+    train, test, notes = known.read(progress)
+    after = fingerprint(name)
+    if before not in (None, after):
+        raise ValueError(f"The files of {name} changed while they were read; try again.")
     for split in (train, test):
         split.images.setflags(write=False)
         split.labels.setflags(write=False)
-    return DataSet(name, train, test, notes)
+    return DataSet(name, train, test, notes, after)
 
 
 def fingerprint(name: str) -> str:
-    """Sixteen hexadecimal digits that change when the files of a data set change."""
+    """Sixteen hexadecimal digits of what a data set holds: classes, names and content of its files.
+
+    Raises:
+        ValueError: there is no such data set.
+        OSError: a file cannot be read.
+    """
+    if name not in DATASETS:
+        source(name)
+        return folder_digest(data_root() / name)[:16]
     files = source(name).files()
-    if name in DATASETS:  # published files: their content is what counts, not when they arrived
-        return _content_digest(tuple(files), tuple(_size(file) for file in files))
-    states = [(file, file.stat()) for file in files]
-    text = "\n".join(f"{file} {state.st_size} {state.st_mtime_ns}" for file, state in states)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    states = tuple(digests.state(file) if file.is_file() else None for file in files)
+    return _digest(tuple(files), states)
+
+
+def fingerprints(names: Iterable[str]) -> dict[str, str]:
+    """Those of several data sets, by name."""
+    return {name: fingerprint(name) for name in names}
+
+
+def joined(fingerprints: dict[str, str]) -> str:
+    """The fingerprints of several data sets as one word, in their order."""
+    return "+".join(fingerprints.values())
 
 
 @lru_cache(maxsize=16)
-def _content_digest(files: tuple[Path, ...], sizes: tuple[int, ...]) -> str:
+def _digest(files: tuple[Path, ...], states: tuple[digests.State | None, ...]) -> str:
+    """Of published files, also of those that are not there yet."""
     digest = hashlib.sha256()
-    for file, size in zip(files, sizes, strict=True):
-        if size and BUNDLED in file.parents:
+    for file, state in zip(files, states, strict=True):
+        if state:
             digest.update(file.read_bytes())
-        digest.update(f"{file.name} {size}".encode())
+        digest.update(f"{file.name} {state[0] if state else 0}".encode())
     return digest.hexdigest()[:16]
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.is_file() else 0

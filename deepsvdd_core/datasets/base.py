@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-GREY, COLOUR = (1, 28, 28), (3, 32, 32)  # shapes (C, H, W) the encoders take
+from deepsvdd_core.header import SHAPES
+
+GREY, COLOUR = SHAPES
 
 Progress = Callable[[str, float], None]  # a sentence and the fraction done
 
@@ -32,12 +35,16 @@ class ImageSet(NamedTuple):
 
 
 class DataSet(NamedTuple):
-    """Training and test split, and sentences the user should read about them."""
+    """Training and test split, and sentences the user should read about them.
+
+    fingerprint: of the files they were read from, as `datasets.fingerprint`.
+    """
 
     name: str
     train: ImageSet
     test: ImageSet
     notes: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     def shown(self, split: str) -> ImageSet:
         """The test images ("test"), or these followed by the training images ("all")."""
@@ -59,7 +66,8 @@ class Source:
 
     files: where its bytes lie; read(progress) gives both splits and notes; encoder and
     contrast_normalisation: what suits it; sample: the bundled data set to offer where this one
-    cannot be had; slow: reading takes longer than a page may.
+    cannot be had; slow: reading takes longer than a page may; download: bytes to fetch where it is
+    not on this computer, 0 where it cannot be fetched.
     """
 
     title: str
@@ -72,6 +80,29 @@ class Source:
     sample: str | None = None
     contrast_normalisation: bool = True
     slow: bool = True
+    download: int = 0
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it would have to be downloaded first."""
+        files = self.files() if self.download else []
+        return bool(self.download) and not (files and all(file.is_file() for file in files))
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(file.stat().st_size for file in self.files() if file.is_file())
+
+
+def can_be_shown(name: str) -> bool:
+    """Whether the name of a folder can stand in a menu, a link and a model file as it is."""
+    return not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in name)
+
+
+def printable(name: str, longest: int = 80) -> str:
+    """The name of a file as a page can show it: in one line, of letters that have a code."""
+    signs = "".join(sign if sign.isprintable() else "\ufffd" for sign in name)
+    return signs if len(signs) <= longest else f"{signs[: longest - 1]}…"
 
 
 def data_root() -> Path:

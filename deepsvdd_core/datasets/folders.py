@@ -5,18 +5,35 @@ Masks of anomalies, where there are any, are ground_truth/<class>/<name of the i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from deepsvdd_core.datasets.base import COLOUR, GREY, ImageSet, Progress, Source, Splits, data_root
+from deepsvdd_core import digests
+from deepsvdd_core.datasets import decoding
+from deepsvdd_core.datasets.base import (
+    COLOUR,
+    GREY,
+    ImageSet,
+    Progress,
+    Source,
+    Splits,
+    can_be_shown,
+    data_root,
+    printable,
+)
+from deepsvdd_core.datasets.decoding import SMALLEST_SIDE
 
-LARGEST_PICTURE = 50_000_000  # pixels; a file that claims more is not opened
-SMALLEST_SIDE = 8  # pixels
 MOST_FILES = 200_000  # in one image folder
+MOST_SLOW = 20  # files of one image folder that take too long to read
+MOST_LOOKED_AT, MOST_SLOW_LOOKED_AT = 1_000, 3  # files, to see whether a folder is grey
 MASKS = "ground_truth"
 
 
@@ -27,7 +44,9 @@ def folder_names() -> list[str]:
     except OSError:
         return []
     return [
-        child.name for child in children if (child / "train").is_dir() and (child / "test").is_dir()
+        child.name
+        for child in children
+        if can_be_shown(child.name) and (child / "train").is_dir() and (child / "test").is_dir()
     ]
 
 
@@ -47,7 +66,12 @@ def folder_source(root: Path) -> Source:
 def folder_classes(root: Path) -> tuple[str, ...]:
     """Names of the class folders of both splits, sorted."""
     names = {c.name for split in ("train", "test") for c in (root / split).iterdir() if c.is_dir()}
-    return tuple(sorted(name for name in names if not name.startswith(".")))
+    return tuple(sorted(filter(_is_class, names)))
+
+
+def _is_class(name: str) -> bool:
+    """Of a folder of images: hidden ones are none, nor those whose name no page could show."""
+    return not name.startswith(".") and can_be_shown(name)
 
 
 def folder_files(root: Path, splits: tuple[str, ...] = ("train", "test")) -> Iterator[Path]:
@@ -62,8 +86,9 @@ def folder_files(root: Path, splits: tuple[str, ...] = ("train", "test")) -> Ite
         if not (root / split).is_dir():
             continue
         for class_folder in sorted((root / split).iterdir()):
-            if not class_folder.is_dir() or class_folder.name.startswith("."):
+            if not class_folder.is_dir() or not _is_class(class_folder.name):
                 continue
+            is_inside = class_folder.resolve().is_relative_to(inside)
             for path in sorted(class_folder.iterdir()):
                 count += 1
                 if count > MOST_FILES:
@@ -72,91 +97,91 @@ def folder_files(root: Path, splits: tuple[str, ...] = ("train", "test")) -> Ite
                     )
                 if path.name.startswith(".") or not path.is_file():
                     continue
-                if path.resolve().is_relative_to(inside):
+                if path.resolve().is_relative_to(inside) if path.is_symlink() else is_inside:
                     yield path
 
 
-def folder_shape(root: Path) -> tuple[int, int, int]:
-    """The shape (C, H, W) images of this folder are brought to."""
-    for path in folder_files(root, ("train",)):
+def folder_digest(root: Path) -> str:
+    """SHA-256, as hexadecimal digits, of the classes and of names and content of all files.
+
+    Where the folder lies and when its files were written does not matter.
+
+    Raises:
+        ValueError: there are too many files.
+    """
+    digest = hashlib.sha256(json.dumps(folder_classes(root)).encode())
+    start = len(str(root))
+    for file in folder_files(root, ("train", "test", MASKS)):
+        digest.update(os.fsencode(str(file)[start:].replace(os.sep, "/")) + b"\0")
         try:
-            with Image.open(path) as picture:
-                return GREY if picture.mode in ("1", "L", "LA", "I", "I;16", "F") else COLOUR
-        except (OSError, ValueError, Image.DecompressionBombError):
+            digest.update(digests.of(file))
+        except OSError:  # it is skipped and named when the folder is read
+            digest.update(b"unreadable")
+    return digest.hexdigest()
+
+
+def folder_shape(root: Path) -> tuple[int, int, int]:
+    """The shape (C, H, W) images of this folder are brought to.
+
+    The pages ask this on every run, so what a file said is remembered until the file changes, and
+    nobody waits for many files that are no pictures.
+    """
+    slow = 0
+    for path in islice(folder_files(root, ("train",)), MOST_LOOKED_AT):
+        try:
+            answer = _is_grey(path, digests.state(path))
+        except OSError:
             continue
+        if isinstance(answer, bool):
+            return GREY if answer else COLOUR
+        slow += answer == decoding.TOO_SLOW
+        if slow == MOST_SLOW_LOOKED_AT:
+            break
     return GREY
 
 
-def read_picture(path: Path | BinaryIO, shape: tuple[int, int, int]) -> np.ndarray:
-    """A uint8 array (C, H, W) from an image file or an open one, resized as a whole.
-
-    Raises:
-        ValueError: a few words on why it cannot be used.
-    """
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            if width * height > LARGEST_PICTURE:
-                raise ValueError(f"{width}x{height} pixels are too many")
-            if min(width, height) < SMALLEST_SIDE:
-                raise ValueError(f"{width}x{height} pixels are too few")
-            if picture.mode in ("I", "I;16", "F"):
-                values = np.asarray(picture, np.float64)
-                scale = 257 if values.max() > 255 else 1  # 16-bit pictures reach 65,535
-                picture = Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
-            small = picture.convert("L" if shape[0] == 1 else "RGB")
-            small = small.resize((shape[2], shape[1]), Image.Resampling.BILINEAR)
-    except Image.DecompressionBombError as error:
-        raise ValueError("too many pixels") from error
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError("not a readable image") from error
-    array = np.asarray(small)
-    return array[None] if shape[0] == 1 else array.transpose(2, 0, 1)
+@lru_cache(maxsize=4096)
+def _is_grey(path: Path, state: digests.State) -> bool | str:
+    return decoding.is_grey(path)
 
 
-def read_mask(root: Path, path: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
-    """(H, W) bool: the pixels of a test image any part of which is marked; None without a mask.
-
-    Raises:
-        ValueError: a few words on why the mask cannot be used.
-    """
-    place = root / MASKS / path.parent.name / f"{path.stem}_mask.png"
-    if not place.resolve().is_relative_to(root.resolve()) or not place.is_file():
-        return None
-    try:
-        with Image.open(place) as picture:
-            if picture.size[0] * picture.size[1] > LARGEST_PICTURE:
-                raise ValueError("its mask has too many pixels")
-            marked = Image.fromarray(np.where(np.asarray(picture.convert("L")) > 0, 255.0, 0.0))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError("its mask is not a readable image") from error
-    small = marked.resize((shape[2], shape[1]), Image.Resampling.BOX)
-    return np.asarray(small) > 0
+def masks_of(root: Path, files: list[Path]) -> dict[Path, Path]:
+    """Where the masks of test images lie, for those that have one."""
+    places = {}
+    if (root / MASKS).is_dir():
+        inside = root.resolve()
+        for path in files:
+            place = root / MASKS / path.parent.name / f"{path.stem}_mask.png"
+            if place.is_file() and place.resolve().is_relative_to(inside):
+                places[path] = place
+    return places
 
 
 def read_folder(root: Path, progress: Progress) -> Splits:
     """Both splits of an image folder; unusable files are skipped, named and counted in the notes.
 
     Raises:
-        ValueError: a split holds no usable image, or there are no classes.
+        ValueError: a split holds no usable image, there are no classes, or reading takes too long.
+        OSError: with one sentence, when no picture can be decoded at all.
     """
     shape, class_names = folder_shape(root), folder_classes(root)
     everything = {split: list(folder_files(root, (split,))) for split in ("train", "test")}
-    total = sum(len(files) for files in everything.values())
-    splits, skipped, done = [], [], 0
+    marked = masks_of(root, everything["test"])
+    total = len(marked) + sum(len(files) for files in everything.values())
+    counter = _Counter(root.name, total, progress)
+    masks = dict(zip(marked, counter(decoding.read_masks(marked.values(), shape)), strict=True))
+    splits, skipped = [], _unnamed(root)
     for split, files in everything.items():
-        images, labels, masks = [], [], []
-        for path in files:
-            try:
-                mask = read_mask(root, path, shape) if split == "test" else None
-                images.append(read_picture(path, shape))
-                labels.append(class_names.index(path.parent.name))
-                masks.append(mask)
-            except ValueError as error:
-                skipped.append(f"{path.relative_to(root).as_posix()} ({error})")
-            done += 1
-            if done % 200 == 0:
-                progress(f"Reading the images of {root.name}", done / total)
+        images, labels, rows = [], [], []
+        pictures = counter(decoding.read_pictures(files, shape))
+        for path, picture in zip(files, pictures, strict=True):
+            mask = masks.get(path) if split == "test" else None
+            if (reason := _reason(picture, mask)) is not None:
+                skipped.append(f"{printable(path.relative_to(root).as_posix())} ({reason})")
+                continue
+            images.append(picture)
+            labels.append(class_names.index(path.parent.name))
+            rows.append(mask)
         if not images:
             raise ValueError(
                 f"The {split} folder of {root.name} holds no usable image; it needs "
@@ -164,10 +189,52 @@ def read_folder(root: Path, progress: Progress) -> Splits:
                 + _skipped_note(skipped)
             )
         splits.append(
-            ImageSet(np.stack(images), np.array(labels, np.int64), class_names, _stack(masks))
+            ImageSet(np.stack(images), np.array(labels, np.int64), class_names, _stack(rows))
         )
     notes = (_skipped_note(skipped).strip(),) if skipped else ()
     return splits[0], splits[1], notes
+
+
+def _unnamed(root: Path) -> list[str]:
+    """The class folders that are left out for their names."""
+    return [
+        f"{split}/{printable(child.name)} (the name of this folder cannot be shown; rename it)"
+        for split in ("train", "test")
+        for child in sorted((root / split).iterdir())
+        if child.is_dir() and not can_be_shown(child.name)
+    ]
+
+
+class _Counter:
+    """Passes answers on, tells how many there were, and gives up when too many took too long."""
+
+    def __init__(self, name: str, total: int, progress: Progress) -> None:
+        self.name, self.total, self.progress = name, total, progress
+        self.done = self.slow = 0
+
+    def __call__(self, answers: Iterable[np.ndarray | str]) -> Iterator[np.ndarray | str]:
+        told = time.monotonic()
+        for answer in answers:
+            self.done += 1
+            self.slow += isinstance(answer, str) and answer == decoding.TOO_SLOW
+            if self.slow > MOST_SLOW:
+                raise ValueError(
+                    f"More than {MOST_SLOW} files of {self.name} take too long to read; save them "
+                    "as smaller pictures or leave them out."
+                )
+            if time.monotonic() - told > 0.3:
+                told = time.monotonic()
+                self.progress(f"Reading the images of {self.name}", self.done / self.total)
+            yield answer
+
+
+def _reason(picture: np.ndarray | str, mask: np.ndarray | str | None) -> str | None:
+    """Why an image with its mask cannot be used."""
+    if isinstance(picture, str):
+        return picture
+    if isinstance(mask, str):
+        return "its mask is " + mask if mask == decoding.BROKEN else f"its mask: {mask}"
+    return None
 
 
 def _stack(masks: list[np.ndarray | None]) -> np.ndarray | None:

@@ -150,7 +150,7 @@ def idx_source(kind: str, size: int, sample: str, **known: object) -> Source:
         )
         return train, test, ()
 
-    return Source(image_shape=GREY, files=files, read=read, sample=sample, **known)
+    return Source(image_shape=GREY, files=files, read=read, sample=sample, download=size, **known)
 
 
 def _plain_or_gz(path: Path) -> Path:
@@ -177,6 +177,9 @@ def read_idx(path: Path) -> np.ndarray:
         ) from error
 
 
+CIFAR_SIZE = 170_500_000  # bytes of its archive
+
+
 def read_cifar10(progress: Progress) -> Splits:
     """CIFAR-10 as torchvision reads it, downloaded where it is missing."""
     from torchvision.datasets import CIFAR10
@@ -188,7 +191,7 @@ def read_cifar10(progress: Progress) -> Splits:
         if (data_root() / "cifar-10-batches-py").is_dir():
             parts = make(data_root())
         else:
-            parts = download(make, "cifar-10*.gz", 170_500_000, "Downloading CIFAR-10", progress)
+            parts = download(make, "cifar-10*.gz", CIFAR_SIZE, "Downloading CIFAR-10", progress)
     except (DataUnavailable, RuntimeError) as error:
         raise unavailable("CIFAR-10", "fashion-mnist-sample") from error
     train, test = (
@@ -247,6 +250,7 @@ PUBLISHED: dict[str, Source] = {
         license="Krizhevsky 2009",
         files=lambda: sorted((data_root() / "cifar-10-batches-py").glob("*_batch*")),
         read=read_cifar10,
+        download=CIFAR_SIZE,
         sample="fashion-mnist-sample",
     ),
 }

@@ -5,13 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepsvdd_core import library
-from deepsvdd_core.detectors.base import Detector, check_images, look_up
+from deepsvdd_core.detectors.base import (
+    CALIBRATING,
+    Detector,
+    check_images,
+    check_numbers,
+    look_up,
+)
 from deepsvdd_core.detectors.deep import DeepDetector
 from deepsvdd_core.detectors.generative import VAE, AnoGAN, RealNVP
 from deepsvdd_core.detectors.shallow import ShallowDetector
 from deepsvdd_core.experiment import Experiment
 
-__all__ = ["DETECTORS", "DeepDetector", "Detector", "build", "check_images", "load"]
+__all__ = [
+    "CALIBRATING",
+    "DETECTORS",
+    "DeepDetector",
+    "Detector",
+    "build",
+    "check_images",
+    "check_numbers",
+    "load",
+]
 
 DETECTORS: dict[str, type[Detector]] = {
     "deep": DeepDetector,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from deepsvdd_core import library
-from deepsvdd_core.evaluation import auroc
+from deepsvdd_core import calibration, library
+from deepsvdd_core.evaluation import auroc, upper_threshold
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.recording import Recording
@@ -18,6 +18,8 @@ from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import EpochReport
 
+CALIBRATING = "calibrating"  # stage of the reports while `calibration_scores` are found
+SCORES = "calibration"  # their name in a model file
 MOST_LOOKED_AT = 500  # test images an epoch's AUROC is measured on
 
 
@@ -35,6 +37,19 @@ def check_images(images: np.ndarray, shape: tuple[int, ...]) -> None:
             f"This model takes uint8 images of shape {tuple(shape)} (channels, height, width), "
             f"got {images.dtype} {tuple(images.shape[1:])}."
         )
+
+
+def check_numbers(name: str, codes: np.ndarray, scores: np.ndarray) -> None:
+    """Raises ValueError, in one sentence, where the model of this name has left all numbers."""
+    if not (np.isfinite(codes).all() and np.isfinite(scores).all()):
+        raise ValueError(f"The scores of {name} are not finite numbers; train the model again.")
+
+
+def check_calibration(name: str, scores: np.ndarray) -> None:
+    """Raises ValueError, in one sentence, unless scores are finite float64 (M,), not too many."""
+    sound = scores.ndim == 1 and scores.dtype == np.float64 and np.isfinite(scores).all()
+    if not sound or not 1 <= len(scores) <= calibration.MOST:
+        raise ValueError(f"The calibration scores of {name} are not sound; train the model again.")
 
 
 class Glance:
@@ -64,20 +79,61 @@ class Detector(ABC):
     """Fit on a task's training images; then every image has an anomaly score.
 
     The seed of the experiment fixes everything that is drawn.
+
+    calibration_scores (M,) float64: of normal training images by the same method, fitted without
+    them, in the units of this detector. Empty where there were too few images, and in files that
+    were written before there were such scores.
     """
 
     experiment: Experiment
+    shape: tuple[int, ...]  # (C, H, W) of the images it takes
     recording: Recording | None = None  # of the last `fit`, where it has epochs; not in the file
+    calibration_scores: np.ndarray = np.empty(0)
 
-    @abstractmethod
     def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
-        """Learn from the training images; yields one report per epoch or stage.
+        """Learn from the training images, then calibrate; yields one report per epoch or stage.
 
         on_step is called often and may raise to stop.
 
         Raises:
             ValueError: one sentence, when the task is not one this detector can learn.
         """
+        reports = 0
+        for report in self.learn_from(task, on_step=on_step):
+            reports += 1
+            yield report
+        scores = yield from self.calibrate(task, reports, on_step=on_step)
+        self.calibration_scores = calibration.few(scores, self.experiment.seed)
+
+    @abstractmethod
+    def learn_from(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
+        """`fit` without the calibration."""
+
+    def calibrate(
+        self, task: OneClassTask, reports: int, *, on_step: OnStep = nothing
+    ) -> Generator[EpochReport, None, np.ndarray]:
+        """Fit anew without one part of the normal images after another, and score that part.
+
+        reports: how many a fit yields. Returns scores (M,) in the units of this detector.
+        """
+        normal = np.flatnonzero(task.semi_labels >= 0)
+        parts = list(calibration.held_out(len(normal), self.experiment.seed))
+        ours = self.fitted_scores(task.train_images[normal])
+        found = [np.empty(0)]
+        for number, part in enumerate(parts):
+            twin = type(self)(self.experiment)
+            without = task.without(normal[part])
+            for count, _ in enumerate(twin.learn_from(without, on_step=on_step), start=1):
+                done, total = number * reports + min(count, reports), len(parts) * reports
+                yield EpochReport(CALIBRATING, done, total, None, None, None)
+            theirs = twin.fitted_scores(task.train_images[np.delete(normal, part)])
+            scores = twin.anomaly_score(task.train_images[normal[part]])
+            found.append(calibration.in_units_of(scores, theirs, np.delete(ours, part)))
+        return np.concatenate(found)
+
+    def fitted_scores(self, images: np.ndarray) -> np.ndarray:
+        """Scores (N,) of the very normal images (N, C, H, W) that it was fitted to."""
+        return self.anomaly_score(images)
 
     @abstractmethod
     def embed(self, images: np.ndarray) -> np.ndarray:
@@ -88,13 +144,27 @@ class Detector(ABC):
         """uint8 (N, C, H, W) to float64 (N,); higher is stranger, batch-independent."""
 
     @property
-    @abstractmethod
     def threshold(self) -> float:
-        """The score above which an image is called anomalous; from training images only."""
+        """The score above which an image is called anomalous.
+
+        At most a share nu of the calibration scores exceed it; `fitted_threshold` without any.
+        """
+        if len(self.calibration_scores) == 0:
+            return self.fitted_threshold
+        return upper_threshold(self.calibration_scores, self.experiment.nu)
+
+    @property
+    @abstractmethod
+    def fitted_threshold(self) -> float:
+        """The score that at most a share nu of the images exceed that it was fitted to."""
 
     @property
     def sphere(self) -> Sphere | None:
-        """The hypersphere in the embedding, where there is one."""
+        """The hypersphere in the embedding, where there is one, with its trained radius.
+
+        Of the training images a share nu lies outside (thesis Proposition 4), of others more: see
+        `threshold`.
+        """
         return None
 
     def embed_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,14 +182,20 @@ class Detector(ABC):
 
     def save(self, path: Path, provenance: dict | None = None) -> None:
         """Write one safetensors file: all arrays, the experiment, and where it came from."""
+        library.write_atomically(path, self.file(provenance))
+
+    def file(self, provenance: dict | None = None) -> bytes:
+        """The content of its model file. Raises ValueError for weights that are not finite."""
         values, arrays = self.contents()
+        if len(self.calibration_scores):
+            arrays = {**arrays, SCORES: self.calibration_scores}
         header = {
             "detector": self.experiment.detector,
             "experiment": self.experiment.to_dict(),
             "provenance": provenance or {},
             **values,
         }
-        library.write(path, header, {k: np.asarray(v, order="C") for k, v in arrays.items()})
+        return library.encode(header, {k: np.asarray(v, order="C") for k, v in arrays.items()})
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -130,10 +206,41 @@ class Detector(ABC):
         """
         model = library.read(path)
         experiment = Experiment.from_dict(model.header["experiment"])
+        incomplete = ValueError(
+            f"{path.name} does not hold all parts of a {experiment.method} model; download or "
+            "save it again."
+        )
+        scores = model.tensors.pop(SCORES, None)
         try:
-            return cls.restore(experiment, model)
-        except (KeyError, RuntimeError, TypeError) as error:
-            raise ValueError(
-                f"{path.name} does not hold all parts of a {experiment.method} model; download or "
-                "save it again."
-            ) from error
+            detector = cls.restore(experiment, model)
+        except (KeyError, RuntimeError, TypeError, IndexError) as error:
+            raise incomplete from error
+        held = detector.contents()[1]
+        sizes = {name: (value.shape, value.dtype) for name, value in held.items()}
+        if sizes != {name: (value.shape, value.dtype) for name, value in model.tensors.items()}:
+            raise incomplete
+        if scores is not None:
+            check_calibration(path.name, scores)
+            detector.calibration_scores = scores
+        detector.check(path.name, tuple(model.header["provenance"]["image_shape"]))
+        return detector
+
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        """Try it on two images of this shape.
+
+        Raises:
+            ValueError: one sentence, unless it takes them and all its numbers are sound.
+        """
+        takes = tuple(self.shape)
+        if takes != shape:
+            raise ValueError(f"{name} says it takes images of shape {shape}, but takes {takes}.")
+        sphere = self.sphere
+        if not np.isfinite(self.threshold):
+            raise ValueError(f"The threshold of {name} is not a finite number.")
+        if sphere is not None and not (np.isfinite(sphere.radii) & (sphere.radii > 0)).all():
+            raise ValueError(f"A hypersphere of {name} has no radius; train the model again.")
+        images = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+        try:
+            check_numbers(name, *self.embed_and_score(images))
+        except (ArithmeticError, IndexError, RuntimeError) as error:
+            raise ValueError(f"{name} cannot score images; train the model again.") from error

@@ -16,7 +16,7 @@ from deepsvdd_core.networks import ENCODERS, best_device
 from deepsvdd_core.objectives import OBJECTIVES
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.recording import Frame, Recorder
-from deepsvdd_core.scaling import Preprocessing, pixels_of
+from deepsvdd_core.scaling import pixels_of
 from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import (
@@ -50,13 +50,23 @@ class DeepDetector(Detector, nn.Module):
                 f"The network {experiment.encoder} has biases, with which {experiment.objective} "
                 "collapses; choose a LeNet without them."
             )
+        if experiment.augment and not encoder_class.preprocessing.keeps_pixels:
+            raise ValueError(
+                "Oriented gradients cannot be shifted and mirrored; leave augment out."
+            )
         self.generator = torch.Generator().manual_seed(experiment.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(experiment.seed)
+            self.shape = encoder_class.image_shape()
             self.encoder = encoder_class().to(memory_format=torch.channels_last)
             decoder = self.encoder.decoder()
-            self.preprocessing = Preprocessing(experiment.contrast_normalisation)
+            self.preprocessing = encoder_class.preprocessing(experiment.contrast_normalisation)
             self.objective = objective_class(self.encoder.embedding_dim, experiment)
+        if decoder is None and (objective_class.reconstructs or objective_class.needs_pretraining):
+            raise ValueError(
+                f"The network {experiment.encoder} has no decoder, which {experiment.objective} "
+                "needs; choose a LeNet."
+            )
         if objective_class.reconstructs:
             self.objective.decoder = decoder.to(memory_format=torch.channels_last)
         self.decoder_for_training = [decoder]  # in a list: not part of the model
@@ -71,7 +81,7 @@ class DeepDetector(Detector, nn.Module):
         return self.objective.sphere
 
     @property
-    def threshold(self) -> float:
+    def fitted_threshold(self) -> float:
         return self.objective.threshold
 
     def pixels(self, images: np.ndarray) -> Tensor:
@@ -80,7 +90,7 @@ class DeepDetector(Detector, nn.Module):
         Raises:
             ValueError: when the images do not have the shape the encoder takes.
         """
-        check_images(images, self.encoder.input_shape)
+        check_images(images, self.shape)
         return pixels_of(images, self.device)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -90,7 +100,7 @@ class DeepDetector(Detector, nn.Module):
 
     def embed_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float32 (N, d) and float64 (N,), scored in float64 so that close scores stay distinct."""
-        check_images(images, self.encoder.input_shape)
+        check_images(images, self.shape)
         self.eval()
         codes = [np.empty((0, self.encoder.embedding_dim), np.float32)]
         scores = [np.empty(0)]
@@ -107,14 +117,19 @@ class DeepDetector(Detector, nn.Module):
     def anomaly_score(self, images: np.ndarray) -> np.ndarray:
         return self.embed_and_score(images)[1]
 
-    def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
+    def learn_from(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
         """Pre-train as an autoencoder where the objective asks for it, then train the objective."""
         if self.objective.needs_anomalies and not (task.semi_labels < 0).any():
             raise ValueError(
                 f"{self.experiment.objective} learns from known anomalies; choose outlier "
                 "exposure, a share of labelled anomalies, or spoilt copies."
             )
-        check_images(task.train_images, self.encoder.input_shape)
+        if self.objective.needs_pretraining and not self.experiment.pretrain_epochs:
+            raise ValueError(
+                f"{self.experiment.objective} looks for clusters among the codes of an "
+                "autoencoder; choose at least one epoch of pre-training."
+            )
+        check_images(task.train_images, self.shape)
         may_be_normal = task.train_images[task.semi_labels >= 0]
         self.preprocessing.fit(may_be_normal)
         used = task.semi_labels >= (-1 if self.objective.uses_labels else 0)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from deepsvdd_core import library
 from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
-from deepsvdd_core.evaluation import upper_quantile
+from deepsvdd_core.evaluation import upper_threshold
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.networks import ENCODERS, SLOPE, best_device
 from deepsvdd_core.progress import OnStep, nothing
@@ -33,7 +33,12 @@ class GenerativeDetector(Detector, nn.Module):
         nn.Module.__init__(self)
         self.experiment = experiment
         encoder_class = look_up(ENCODERS, experiment.encoder, "encoder")
-        self.shape = encoder_class.input_shape
+        if not encoder_class.preprocessing.keeps_pixels:
+            raise ValueError(
+                f"{experiment.detector} learns pixels, at which the network {experiment.encoder} "
+                "does not look; choose a LeNet."
+            )
+        self.shape = encoder_class.image_shape()
         self.generator = torch.Generator().manual_seed(experiment.seed)
         self.register_buffer("threshold_score", torch.tensor(0.0, dtype=torch.float64))
         with torch.random.fork_rng(devices=[]):
@@ -54,7 +59,7 @@ class GenerativeDetector(Detector, nn.Module):
         raise NotImplementedError
 
     @property
-    def threshold(self) -> float:
+    def fitted_threshold(self) -> float:
         return float(self.threshold_score)
 
     def pixels(self, images: np.ndarray) -> Tensor:
@@ -78,14 +83,14 @@ class GenerativeDetector(Detector, nn.Module):
     def anomaly_score(self, images: np.ndarray) -> np.ndarray:
         return self.embed_and_score(images)[1]
 
-    def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
+    def learn_from(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
         """Train, then place the threshold; the AUROC is measured once, in the end."""
         normal = task.train_images[task.semi_labels >= 0]
         epochs = self.experiment.epochs
         for epoch, loss in enumerate(self.learn(self.pixels(normal), on_step), start=1):
             yield EpochReport("training", epoch, epochs, loss, None, None)
         scores = self.anomaly_score(normal)
-        self.threshold_score.fill_(upper_quantile(scores, self.experiment.nu))
+        self.threshold_score.fill_(upper_threshold(scores, self.experiment.nu))
         glance = Glance(task, self.experiment.seed)
         codes, scores = self.embed_and_score(glance.images)
         state = health(codes, scores, None, moved=True)

@@ -1,31 +1,36 @@
-"""Shallow estimators on pixels, on learned codes, or on features of a pretrained network."""
+"""Shallow estimators on pixels, on learned codes, or on features of a backbone."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Self
 
 import numpy as np
 
 from deepsvdd_core import library
 from deepsvdd_core.backbones import BACKBONES, Backbone
-from deepsvdd_core.detectors.base import Detector, Glance, check_images, look_up
+from deepsvdd_core.detectors.base import CALIBRATING, Detector, Glance, check_images, look_up
 from deepsvdd_core.detectors.deep import DeepDetector
 from deepsvdd_core.estimators import (
     ESTIMATORS,
+    Mahalanobis,
     OfOneWidth,
     OneClassEstimator,
     OracleSupportVectors,
 )
-from deepsvdd_core.evaluation import auroc, upper_quantile
+from deepsvdd_core.evaluation import auroc, upper_threshold
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.progress import OnStep, nothing
+from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import EpochReport
 
 CHUNK = 1_000  # images scored between two chances to cancel
+MOST_ROWS = 200_000  # training vectors in a model file
+ROW_TYPES = (np.uint8, np.float32)
+WHITENING = ("mean", "whitening")  # of a Gaussian, in a model file
 INSIDE = "deep."  # prefix of the parts of the network that makes the codes
 
 
@@ -43,12 +48,18 @@ def _set_by_hand(experiment: Experiment) -> dict[str, float | None]:
     return values
 
 
+def _single(mean: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A whitening as a model file holds it, in float32."""
+    return mean.astype(np.float32), matrix.astype(np.float32)
+
+
 class ShallowDetector(Detector):
     """A scikit-learn style estimator on the features the experiment names.
 
     pixels: values in [0, 1]; codes: embeddings of a deep detector trained first on the same task;
-    else: a pretrained backbone. A model file holds the training features and the chosen
-    hyper-parameters; loading fits again.
+    else: a backbone. A model file holds the training features and the chosen hyper-parameters;
+    loading fits again. Of a Gaussian it holds mean and whitening matrix: whitened features are its
+    embedding, in which the threshold is a hypersphere around the origin.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -65,13 +76,29 @@ class ShallowDetector(Detector):
             self.backbone = look_up(BACKBONES, experiment.features, "backbone")()
         self.shape: tuple[int, ...] = ()
         self.rows = np.empty((0, 0))
+        self.whitening: tuple[np.ndarray, np.ndarray] | None = None
         self._threshold = 0.0
 
     @property
-    def threshold(self) -> float:
+    def fitted_threshold(self) -> float:
         return self._threshold
 
+    @property
+    def sphere(self) -> Sphere | None:
+        if self.whitening is None or self._threshold <= 0:
+            return None
+        sphere = Sphere(np.zeros((1, self.whitening[1].shape[1]), np.float32), None, "squared")
+        return sphere._replace(radii=sphere.radii_at(self._threshold))
+
     def embed(self, images: np.ndarray) -> np.ndarray:
+        features = self.features(images)
+        if self.whitening is None:
+            return features
+        mean, matrix = self.whitening
+        return ((features.astype(np.float64) - mean) @ matrix).astype(np.float32)
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """uint8 (N, C, H, W) to float32 (N, d), what the estimator looks at."""
         check_images(images, self.shape)
         if self.deep is not None:
             return self.deep.embed(images)
@@ -84,35 +111,57 @@ class ShallowDetector(Detector):
 
     def embed_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         features = self.embed(images)
+        if self.whitening is not None:
+            return features, np.square(features.astype(np.float64)).sum(axis=1)
         if len(features) == 0:
             return features, np.empty(0)
         parts = np.array_split(features, range(CHUNK, len(features), CHUNK))
         return features, np.concatenate([-self.estimator.score_samples(part) for part in parts])
 
-    def fit(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
+    def learn_from(self, task: OneClassTask, *, on_step: OnStep = nothing) -> Iterator[EpochReport]:
         """Train the network of the codes where there is one, then fit the estimator."""
         if self.deep is not None:
-            yield from self.deep.fit(task, on_step=on_step)
+            yield from self.deep.learn_from(task, on_step=on_step)
         self.shape = task.train_images.shape[1:]
         yield EpochReport("fitting", 0, 1, None, None, None)
         on_step()
         normal = task.train_images[task.semi_labels >= 0]
-        self.rows = self.embed(normal)
+        self.rows = self.features(normal)
         if isinstance(self.estimator, OracleSupportVectors):
             self._ask_the_oracle(task)
         self.estimator.fit(self.rows)
-        self._threshold = upper_quantile(self.anomaly_score(normal), self.experiment.nu)
+        if isinstance(self.estimator, Mahalanobis):
+            self.whitening = _single(*self.estimator.whitening())
+            self.rows = np.empty((0, 0))  # nothing needs them any more
+        self._threshold = upper_threshold(self.anomaly_score(normal), self.experiment.nu)
         on_step()
         glance = Glance(task, self.experiment.seed)
         found = glance.auroc(self.anomaly_score(glance.images))
         yield EpochReport("fitting", 1, 1, None, None, found)
+
+    def calibrate(
+        self, task: OneClassTask, reports: int, *, on_step: OnStep = nothing
+    ) -> Generator[EpochReport, None, np.ndarray]:
+        """By the estimator alone where the features are not learned, else as any detector."""
+        if self.deep is not None:
+            return (yield from super().calibrate(task, reports, on_step=on_step))
+        yield EpochReport(CALIBRATING, 0, 1, None, None, None)
+        rows = self.rows  # a Gaussian has not kept them
+        if len(rows) == 0:
+            rows = self.features(task.train_images[task.semi_labels >= 0])
+        return self.estimator.calibration_scores(rows, on_step=on_step)
+
+    def fitted_scores(self, images: np.ndarray) -> np.ndarray:
+        """As left out of the estimator where that is exact: many are their own neighbours."""
+        left_out = self.estimator.left_out()
+        return self.anomaly_score(images) if left_out is None else left_out
 
     def _ask_the_oracle(self, task: OneClassTask) -> None:
         """Test labels choose; what comes of it is labelled oracle wherever it is shown."""
         rng = np.random.default_rng(self.experiment.seed)
         count = max(2, len(task.test_images) // 10)
         tenth = rng.permutation(len(task.test_images))[:count]
-        features, truth = self.embed(task.test_images[tenth]), task.is_anomaly[tenth]
+        features, truth = self.features(task.test_images[tenth]), task.is_anomaly[tenth]
 
         def score(fitted: OneClassEstimator) -> float:
             return auroc(-fitted.score_samples(features), truth) or 0.0
@@ -125,7 +174,9 @@ class ShallowDetector(Detector):
             "shape": list(self.shape),
             "threshold": self._threshold,
         }
-        if self.experiment.features == "pixels":
+        if self.whitening is not None and len(self.rows) == 0:
+            arrays = dict(zip(WHITENING, self.whitening, strict=True))
+        elif self.experiment.features == "pixels":
             arrays = {"rows": np.round(self.rows * 255).astype(np.uint8)}
         else:
             arrays = {"rows": self.rows}
@@ -139,8 +190,6 @@ class ShallowDetector(Detector):
         detector = cls(experiment)
         detector.shape = tuple(model.header["shape"])
         detector._threshold = float(model.header["threshold"])
-        rows = model.tensors["rows"]
-        detector.rows = rows.astype(np.float32) / 255 if rows.dtype == np.uint8 else rows
         if detector.deep is not None:
             inside = {
                 name.removeprefix(INSIDE): value
@@ -149,5 +198,23 @@ class ShallowDetector(Detector):
             }
             deep_experiment = detector.deep.experiment
             detector.deep = DeepDetector.restore(deep_experiment, model._replace(tensors=inside))
-        detector.estimator.set_params(**model.header["chosen"]).fit(detector.rows)
+        width = detector.features(np.zeros((1, *detector.shape), np.uint8)).shape[1]
+        if isinstance(detector.estimator, Mahalanobis) and "rows" not in model.tensors:
+            mean, matrix = (model.tensors[name] for name in WHITENING)
+            if mean.shape != (width,) or matrix.ndim != 2 or len(matrix) != width:
+                raise TypeError("whitening")
+            detector.whitening = _single(mean, matrix)
+            return detector
+        rows = model.tensors["rows"]
+        if rows.ndim != 2 or not 2 <= len(rows) <= MOST_ROWS or rows.dtype not in ROW_TYPES:
+            raise TypeError("rows")
+        detector.rows = rows.astype(np.float32) / 255 if rows.dtype == np.uint8 else rows
+        if rows.shape[1] != width:
+            raise TypeError("rows")
+        try:
+            detector.estimator.set_params(**model.header["chosen"]).fit(detector.rows)
+        except ValueError as error:  # of scikit-learn, in its own words
+            raise TypeError("rows") from error
+        if isinstance(detector.estimator, Mahalanobis):  # a file from before whitening was kept
+            detector.whitening = _single(*detector.estimator.whitening())
         return detector

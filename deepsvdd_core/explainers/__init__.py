@@ -16,6 +16,8 @@ from deepsvdd_core.explainers.fcdd import fcdd_map, has_map
 from deepsvdd_core.explainers.gradients import (
     grad_cam,
     gradient_shap,
+    gradient_shap_ledger,
+    has_filters,
     has_gradient,
     integrated_gradients,
     integrated_gradients_ledger,
@@ -56,7 +58,7 @@ APPLIES: dict[str, Callable[[Detector], bool]] = {
     "GradientShap": has_gradient,
     "Occlusion": has_gradient,
     "Saliency": has_gradient,
-    "Grad-CAM": has_gradient,
+    "Grad-CAM": has_filters,
 }
 
 # The accounts of those explainers whose maps have one: sum of map + ledger = score.
@@ -65,6 +67,7 @@ LEDGERS: dict[str, Callable[[Detector, np.ndarray], Ledger]] = {
     "Distance shares": distance_ledger,
     "Residual": residual_ledger,
     "Integrated Gradients": integrated_gradients_ledger,
+    "GradientShap": gradient_shap_ledger,
 }
 
 # Explainers that compare an image with references.

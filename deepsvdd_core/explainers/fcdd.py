@@ -22,8 +22,8 @@ def has_map(detector: Detector) -> bool:
 def fcdd_map(detector: Detector, images: np.ndarray) -> np.ndarray:
     """FCDD: the network's own map of anomalous cells, spread over their receptive fields.
 
-    uint8 (N, C, H, W) to float32 (N, H, W), positive. Its mean is the score, but for what the
-    fields of outer cells spread beyond the image.
+    uint8 (N, C, H, W) to float32 (N, H, W), positive. Its mean is the score. The experiment's
+    `upsampling_sigma` says how far each cell is spread.
 
     Raises:
         ValueError: the detector does not score with a map.
@@ -35,4 +35,5 @@ def fcdd_map(detector: Detector, images: np.ndarray) -> np.ndarray:
         )
     codes = torch.from_numpy(detector.embed(images)).to(detector.device)
     cells = strangeness(codes).reshape(len(images), *detector.encoder.map_shape)
-    return spread(cells, detector.encoder, images.shape[2:]).cpu().numpy()
+    sigma = detector.experiment.upsampling_sigma
+    return spread(cells, detector.encoder, images.shape[2:], sigma).cpu().numpy()

@@ -8,13 +8,12 @@ compares with reference images, or else with an image without contrast.
 from __future__ import annotations
 
 import copy
-import threading
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from captum.attr import (
-    GradientShap,
     IntegratedGradients,
     LayerAttribution,
     LayerGradCam,
@@ -28,10 +27,10 @@ from deepsvdd_core.explainers.lrp import Ledger
 
 STEPS = (50, 200, 800)  # of the path from the reference to the image, until its sum is right
 MOST_MISSED = 0.02  # by that sum, of the score or of its rise
-DRAWS = 50  # random references and places on the way from them
+DRAWS = 5  # random references
+FIRST = 10  # steps from each of them, before STEPS are tried
 WINDOW, STRIDE = 4, 2  # pixels, of what is covered
 AT_ONCE = 500  # images the network sees at once
-_random_state = threading.Lock()  # captum draws from NumPy's one global generator
 
 
 def has_gradient(detector: Detector) -> bool:
@@ -39,13 +38,18 @@ def has_gradient(detector: Detector) -> bool:
     return isinstance(detector, DeepDetector)
 
 
+def has_filters(detector: Detector) -> bool:
+    """Whether the network has convolutions, with maps of where they fire."""
+    return has_gradient(detector) and any(isinstance(m, nn.Conv2d) for m in detector.encoder)
+
+
 def saliency(detector: Detector, images: np.ndarray) -> np.ndarray:
     """Saliency: size of the gradient; where a small change moves the score most, either way.
 
     uint8 (N, C, H, W) to float32 (N, H, W), positive, no score units (Simonyan et al., 2014).
     """
-    inputs = _inputs(detector, images)
-    return _map(Saliency(_score(detector)).attribute(inputs.requires_grad_()))
+    inputs, score = _at_pixels(detector, images)
+    return _map(Saliency(score).attribute(inputs.requires_grad_()))
 
 
 def integrated_gradients(
@@ -62,27 +66,9 @@ def integrated_gradients(
     steps: of the path; the next number is tried for images whose sum is off by more than 2 %.
     """
     inputs, reference = _inputs(detector, images), _reference(detector, references)
-    score = _score(detector)
-    with torch.no_grad():
-        scores = score(inputs)
-        rises = scores - score(reference[None])
-    size = torch.maximum(scores.abs(), rises.abs())
-    method = IntegratedGradients(score)
-    maps = torch.zeros_like(inputs)
-    left = torch.arange(len(inputs), device=inputs.device)
-    for count in steps:
-        maps[left] = method.attribute(
-            inputs[left],
-            reference[None],
-            n_steps=count,
-            method="riemann_middle",  # as exact as captum's usual one, which is slow for many steps
-            internal_batch_size=AT_ONCE,
-        ).detach()
-        missed = (maps.sum(dim=(1, 2, 3)) - rises).abs()
-        left = torch.nonzero(missed > MOST_MISSED * size).squeeze(1)
-        if not len(left):
-            break
-    return _map(maps)
+    starts = reference.expand_as(inputs)[:, None]
+    maps = _path(_score(detector), inputs, starts, steps)
+    return _shown(detector, images, maps)
 
 
 def integrated_gradients_ledger(
@@ -100,23 +86,24 @@ def gradient_shap(
 ) -> np.ndarray:
     """GradientShap: as Integrated Gradients, from references drawn at random; the mean of many.
 
-    uint8 (N, C, H, W) to float32 (N, H, W); the sum is about the score minus the references' mean
-    score (Lundberg and Lee, 2017; Erion et al., 2021). The draws are the same for every image.
+    uint8 (N, C, H, W) to float32 (N, H, W); the sum is the score minus the mean score of those
+    references (Lundberg and Lee, 2017; Erion et al., 2021). Each image has its own draw, which its
+    pixels decide. Places on the way from a reference are even, not random: then sums are right.
     """
-    inputs = _inputs(detector, images)
-    method = GradientShap(_score(detector))
-    if references is None:
-        drawn_from = _reference(detector, None)[None]
-    else:
-        drawn_from = _inputs(detector, references)
-    maps = torch.zeros_like(inputs)
-    for row, image in zip(maps, inputs, strict=True):
-        with _random_state, torch.random.fork_rng(devices=[]):
-            before = np.random.get_state()
-            np.random.seed(0)
-            row[:] = method.attribute(image[None], drawn_from, n_samples=DRAWS, stdevs=0.0)[0]
-            np.random.set_state(before)
-    return _map(maps)
+    inputs, known = _inputs(detector, images), _references(detector, references)
+    starts = known[_drawn(images, len(known))]
+    return _shown(detector, images, _path(_score(detector), inputs, starts, (FIRST, *STEPS)))
+
+
+def gradient_shap_ledger(
+    detector: Detector, images: np.ndarray, references: np.ndarray | None = None
+) -> Ledger:
+    """The mean score of the references that were drawn is what the sum of the map lacks."""
+    scores, known = detector.anomaly_score(images), _references(detector, references)
+    with torch.no_grad():
+        of_known = _score(detector)(known).double().cpu().numpy()
+    starts = of_known[_drawn(images, len(known))].mean(axis=1)
+    return Ledger(scores - starts, {"references": starts})
 
 
 def occlusion(
@@ -127,8 +114,9 @@ def occlusion(
     uint8 (N, C, H, W) to float32 (N, H, W) in score units; the mean of all windows over a pixel,
     two pixels apart (Zeiler and Fergus, 2014).
     """
-    inputs, reference = _inputs(detector, images), _reference(detector, references)
-    method = Occlusion(_score(detector))
+    inputs, score = _at_pixels(detector, images)
+    reference = _reference(detector, references, _at_pixels)
+    method = Occlusion(score)
     channels = inputs.shape[1]
     maps = [torch.zeros_like(inputs[:0])]
     with torch.no_grad():
@@ -151,6 +139,10 @@ def grad_cam(detector: Detector, images: np.ndarray) -> np.ndarray:
     uint8 (N, C, H, W) to float32 (N, H, W), bilinearly enlarged (Selvaraju et al., 2017).
     """
     inputs = _inputs(detector, images)
+    if not has_filters(detector):
+        raise ValueError(
+            f"The network of {detector.experiment.method} has no filters; choose another map."
+        )
     encoder = copy.deepcopy(detector.encoder)  # captum hooks it, and the model may be shared
     last = max(n for n, layer in enumerate(encoder) if isinstance(layer, nn.Conv2d))
     follows = isinstance(encoder[last + 1], nn.BatchNorm2d)
@@ -177,12 +169,78 @@ def _inputs(detector: Detector, images: np.ndarray) -> Tensor:
     return detector.preprocessing(detector.pixels(images))
 
 
-def _reference(detector: DeepDetector, references: np.ndarray | None) -> Tensor:
-    """The mean of the references, preprocessed (C, H, W); without any, an image of one grey."""
+def _at_pixels(detector: Detector, images: np.ndarray) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """What has one value for each of the images' (N, C, H, W), and its way to scores (N,)."""
+    inputs = _inputs(detector, images)
+    if detector.preprocessing.keeps_pixels:
+        return inputs, _score(detector)
+    return detector.pixels(images), detector
+
+
+def _reference(
+    detector: DeepDetector, references: np.ndarray | None, inputs: Callable = _inputs
+) -> Tensor:
+    """The mean of the references' inputs (C, H, W); without any, of an image of one grey."""
+    if references is None:
+        references = np.full((1, *detector.shape), 128, np.uint8)
+    found = inputs(detector, references)
+    return (found[0] if inputs is _at_pixels else found).mean(dim=0)
+
+
+def _shown(detector: DeepDetector, images: np.ndarray, relevance: Tensor) -> np.ndarray:
+    """Relevance of preprocessed images at their pixels, float32 (N, H, W)."""
+    shown = detector.preprocessing.shown(relevance.double(), detector.pixels(images))
+    return shown.float().cpu().numpy()
+
+
+def _references(detector: DeepDetector, references: np.ndarray | None) -> Tensor:
+    """All references, preprocessed (M, C, H, W); without any, an image of one grey."""
     if references is not None:
-        return _inputs(detector, references).mean(dim=0)
-    grey = np.full((1, *detector.encoder.input_shape), 128, np.uint8)
-    return _inputs(detector, grey)[0]
+        return _inputs(detector, references)
+    return _reference(detector, None)[None]
+
+
+def _drawn(images: np.ndarray, count: int) -> np.ndarray:
+    """Which of so many references each image is compared with, (N, few) int64."""
+    few = min(DRAWS, count)
+    drawn = np.empty((len(images), few), np.int64)
+    for row, image in zip(drawn, images, strict=True):
+        seed = zlib.crc32(np.ascontiguousarray(image))
+        row[:] = np.random.default_rng(seed).choice(count, few, replace=False)
+    return drawn
+
+
+def _path(
+    score: Callable[[Tensor], Tensor], inputs: Tensor, starts: Tensor, steps: tuple[int, ...]
+) -> Tensor:
+    """Integrated Gradients (N, C, H, W), the mean over starts (N, R, C, H, W) of straight ways.
+
+    The next number of steps is tried for images whose sum is off by more than MOST_MISSED.
+    """
+    count = starts.shape[1]
+    with torch.no_grad():
+        scores = score(inputs)
+        parts = torch.split(starts.flatten(0, 1), AT_ONCE)
+        of_starts = torch.cat([scores[:0], *(score(part) for part in parts if len(part))])
+        rises = scores - of_starts.unflatten(0, (-1, count)).mean(dim=1)
+    size = torch.maximum(scores.abs(), rises.abs())
+    method = IntegratedGradients(score)
+    maps = torch.zeros_like(inputs)
+    left = torch.arange(len(inputs), device=inputs.device)
+    for number in steps:
+        if not len(left):
+            break
+        ways = method.attribute(
+            inputs[left].repeat_interleave(count, dim=0),
+            starts[left].flatten(0, 1),
+            n_steps=number,
+            method="riemann_middle",  # as exact as captum's usual one, which is slow for many steps
+            internal_batch_size=AT_ONCE,
+        ).detach()
+        maps[left] = ways.unflatten(0, (-1, count)).mean(dim=1)
+        missed = (maps.sum(dim=(1, 2, 3)) - rises).abs()
+        left = torch.nonzero(missed > MOST_MISSED * size).squeeze(1)
+    return maps
 
 
 def _map(relevance: Tensor) -> np.ndarray:

@@ -138,8 +138,8 @@ def explain(
 ) -> tuple[np.ndarray, Ledger]:
     """float32 map (N, H, W), summed over channels, and its ledger.
 
-    The relevance of each value of the preprocessed image, shown at its pixel. head: what the codes
-    start with, else what the objective of the detector says.
+    The relevance of each value of the preprocessed image, shown at the pixels it comes from. head:
+    what the codes start with, else what the objective of the detector says.
 
     Raises:
         ValueError: the detector measures no distance, or its network has a layer without a rule.
@@ -153,7 +153,8 @@ def explain(
         pixels = detector.pixels(images[start : start + BATCH])
         inputs, box = detector.preprocessing(pixels), detector.preprocessing.box(pixels)
         relevance, top, taken = propagate(layers, inputs, head, RULES[rule], box)
-        maps.append(relevance.sum(dim=1).cpu().numpy())
+        shown = detector.preprocessing.shown(relevance.double(), pixels)
+        maps.append(shown.float().cpu().numpy())
         explained.append(top.explained.double().cpu().numpy())
         entries.append({**taken, "radius and pooling": top.offset})
     columns = {

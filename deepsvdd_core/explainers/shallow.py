@@ -3,7 +3,8 @@
 A score is a pooled distance, so it is a weighted sum of squared distances, Σ_j w_j |x - x_j|², and
 every pixel has its share, Σ_j w_j (x - x_j)². Where the estimator looks at principal components C,
 the distance is |C (x - x_j)|² and a pixel's share (x - x_j)_i (CᵀC (x - x_j))_i: linear layers hand
-relevance back in proportion to what each input contributed. Those shares can be negative.
+relevance back in proportion to what each input contributed. Those shares can be negative. Shares of
+oriented gradients go on to the pixels whose gradients they count.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from deepsvdd_core.estimators import (
     KernelDensity,
     KNearestNeighbours,
     Mahalanobis,
-    MinimumVolumeEllipsoid,
     OneClassEstimator,
     OracleSupportVectors,
     SupportVectors,
@@ -86,8 +86,8 @@ def support_vectors(estimator: SupportVectors, vectors: np.ndarray) -> Pooled:
 
 def neighbours(estimator: KNearestNeighbours, vectors: np.ndarray) -> Pooled:
     """The mean distance to the nearest training vectors."""
-    distances, nearest = estimator.index_.kneighbors(vectors)
-    parts = np.zeros((len(vectors), estimator.index_.n_samples_fit_))
+    nearest, distances = estimator.near_(vectors)
+    parts = np.zeros((len(vectors), len(estimator.near_.vectors)))
     squared = np.ones_like(parts)
     np.put_along_axis(parts, nearest, distances / distances.shape[1], axis=1)
     np.put_along_axis(squared, nearest, np.square(distances), axis=1)
@@ -101,7 +101,6 @@ POOLED: dict[type[OneClassEstimator], Callable[[OneClassEstimator, np.ndarray], 
     OracleSupportVectors: support_vectors,
     KNearestNeighbours: neighbours,
 }
-GAUSSIANS = (Mahalanobis, MinimumVolumeEllipsoid)
 
 
 class Shares(NamedTuple):
@@ -116,21 +115,12 @@ class Shares(NamedTuple):
 
 def shares(estimator: OneClassEstimator, features: np.ndarray, training: np.ndarray) -> Shares:
     """Of every feature (N, d) in the score; training features (n, d). float64."""
+    if isinstance(estimator, Mahalanobis):
+        return gaussian_shares(*estimator.whitening(), features)
     features, training = features.astype(np.float64), training.astype(np.float64)
     reduction = estimator.reduction_
     directions = None if reduction is None else reduction.components_
     vectors = features if reduction is None else reduction.transform(features)
-    if isinstance(estimator, GAUSSIANS):  # (x - m)ᵀ M (x - m), M the inverse covariance
-        model = estimator.model_
-        if directions is None:
-            mean, metric = model.location_, model.get_precision()
-        else:
-            mean = reduction.inverse_transform(model.location_[None])[0]
-            metric = directions.T @ model.get_precision() @ directions
-        share = (features - mean) @ metric
-        relevance = (features - mean) * share
-        zero = np.zeros(len(features))
-        return Shares(relevance, share, relevance.sum(axis=1), zero, zero)
 
     def seen(values: np.ndarray) -> np.ndarray:
         """What of feature vectors (N, d) lies in the span of the components."""
@@ -149,12 +139,27 @@ def shares(estimator: OneClassEstimator, features: np.ndarray, training: np.ndar
     return Shares(relevance, share, pooled.explained, pooled.lost, pooled.offset)
 
 
+def gaussian_shares(mean: np.ndarray, whitening: np.ndarray, features: np.ndarray) -> Shares:
+    """Of features (N, d) in (x - m)ᵀ W Wᵀ (x - m), W (d, k) the whitening matrix. float64."""
+    away, matrix = features.astype(np.float64) - mean, whitening.astype(np.float64)
+    share = away @ matrix @ matrix.T
+    zero = np.zeros(len(features))
+    return Shares(away * share, share, (away * share).sum(axis=1), zero, zero)
+
+
+def shares_of(detector: ShallowDetector, features: np.ndarray) -> Shares:
+    """Of every feature (N, d) in the detector's score."""
+    if detector.whitening is not None:
+        return gaussian_shares(*detector.whitening, features)
+    return shares(detector.estimator, features, detector.rows)
+
+
 def measures_distance(detector: Detector) -> bool:
     """Whether the score is a pooled distance between features that lead back to pixels."""
     return (
         isinstance(detector, ShallowDetector)
-        and isinstance(detector.estimator, (*POOLED, *GAUSSIANS))
-        and detector.backbone is None
+        and isinstance(detector.estimator, (*POOLED, Mahalanobis))
+        and (detector.backbone is None or detector.backbone.leads_back)
     )
 
 
@@ -169,15 +174,19 @@ def explain(detector: Detector, images: np.ndarray) -> tuple[np.ndarray, lrp.Led
     if not measures_distance(detector):
         raise ValueError(
             f"{detector.experiment.method} is no shallow method that measures distances between "
-            "pixels or learned codes; choose another map."
+            "pixels, oriented gradients or learned codes; choose another map."
         )
     if detector.deep is not None:
         return lrp.explain(detector.deep, images, "LRP-eps", lambda codes: _head(detector, codes))
     maps, ledgers = [np.empty((0, *images.shape[2:]), np.float32)], [np.empty((3, 0))]
     for start in range(0, len(images), CHUNK):
         part = images[start : start + CHUNK]
-        found = shares(detector.estimator, detector.embed(part), detector.rows)
-        maps.append(found.relevance.reshape(part.shape).sum(axis=1).astype(np.float32))
+        found = shares_of(detector, detector.features(part))
+        if detector.backbone is None:
+            shown = found.relevance.reshape(part.shape).sum(axis=1)
+        else:
+            shown = detector.backbone.shown(found.relevance, part)
+        maps.append(shown.astype(np.float32))
         ledgers.append(np.stack([found.explained, found.lost, found.offset]))
     explained, lost, offset = np.concatenate(ledgers, axis=1)
     entries = {"identical images": lost, "constant of the score": offset}
@@ -214,7 +223,7 @@ def _pooled(
 def _head(detector: ShallowDetector, codes: torch.Tensor) -> Head:
     """The shares of codes (N, d), as what LRP begins with."""
     values = codes.double().cpu().numpy()
-    found = shares(detector.estimator, values, detector.rows)
+    found = shares_of(detector, values)
     absorbed = found.explained - (values * found.share).sum(axis=1)
     columns = (found.explained, found.share, absorbed, found.offset)
     return Head(*(torch.from_numpy(column).to(codes) for column in columns))

@@ -1,7 +1,8 @@
 """Test whether relevance maps can be trusted, by what they say and by what they do not.
 
 Conservation alone proves little: a map may sum to the score and be garbage. So a map is also asked
-whether its pixels matter to the score, and whether it would look the same without training.
+whether its pixels matter to the score, and whether it would look the same without training. Where
+real anomalies have masks, these decide how good it is.
 """
 
 from __future__ import annotations
@@ -17,34 +18,48 @@ from torch import nn
 
 from deepsvdd_core.detectors import DeepDetector, Detector
 from deepsvdd_core.explainers import Explainer, Ledger
+from deepsvdd_core.health import Interval
+from deepsvdd_core.honesty import levels
+from deepsvdd_core.honesty.levels import RANDOM
+from deepsvdd_core.honesty.localisation import pixel_aurocs
 from deepsvdd_core.training import SCORING_BATCH
 
 MOST_MISFIT = 0.03  # of the score; the sums of Integrated Gradients need it
 MOST_PEAK = 1.0  # of the score, in one pixel
-MOST_AREA = 0.8  # of the area a random order of pixels leaves; bad maps leave 0.85 and more
 MOST_LIKENESS = 0.5  # to the maps of random weights
+MOST_TESTED = 60  # images with masks that the further tests are put to
 MOST_RESTORED = 0.5  # of the pixels of an image
+RANDOM_ORDERS = 5  # of pixels of each image, that a map is compared with
 
 
 class Verdict(NamedTuple):
     """What the tests found; None where a test does not apply.
 
     misfit: worst share of the score that map and ledger miss. peak: largest |relevance| of a pixel
-    in units of the score. area, random_area: under the deletion curve of the
-    map and of a random order; lower is better. likeness: rank correlation with the maps of a
-    network with random weights. badge: one sentence to show beside the maps. curves: the deletion
-    curves of the map and of a random order, (S,) each. count: images that were judged.
+    in units of the score. likeness: rank correlation with the maps of a network with random
+    weights. level: a name in `levels.LEVELS`. found: what decides it with its 95 % interval, by
+    `judge` the area below the deletion curve in units of that of random orders, by `judge_masked`
+    the mean pixel AUROC. faults: what else is wrong, in words. badge: all in words, to show beside
+    the maps. count: images that were judged. area, random_area: below the deletion curve of the map
+    and of random orders; lower is better. curves: the two curves, (S,) each.
     """
 
     misfit: float | None
     peak: float | None
-    area: float
-    random_area: float
     likeness: float | None
-    is_sound: bool
+    level: str
+    found: Interval
+    faults: tuple[str, ...]
     badge: str
-    curves: tuple[np.ndarray, np.ndarray]
     count: int
+    area: float | None = None
+    random_area: float | None = None
+    curves: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its maps are better than random ones and nothing else is wrong."""
+        return self.level != RANDOM and not self.faults
 
 
 def misfit(maps: np.ndarray, ledger: Ledger, scores: np.ndarray) -> float:
@@ -74,10 +89,13 @@ def deletion_scores(
     """Scores (N, steps + 1) while pixels of images are restored to those of clean images.
 
     uint8 (N, C, H, W) both; order (N, H, W): the largest value is restored first. A share `most` of
-    the pixels is restored in equal steps; the first column is the score before.
+    the pixels is restored in equal steps; the first column is the score before. Equal values are
+    restored in random order: the place in an image must not decide.
     """
     count = order[0].size
-    ranks = np.argsort(np.argsort(-order.reshape(len(order), -1), axis=1, kind="stable"), axis=1)
+    falling = -order.reshape(len(order), -1)
+    chance = np.random.default_rng(0).random(falling.shape)
+    ranks = np.argsort(np.lexsort((chance, falling), axis=1), axis=1)
     ranks = ranks.reshape(len(order), 1, *order.shape[1:])
     limits = np.round(np.linspace(0, most, steps + 1) * count)
     stages = [np.where(ranks < limit, clean, images) for limit in limits]
@@ -174,46 +192,92 @@ def judge(
     images, clean = images[stranger], clean[stranger]
     scores, restored = scores[stranger], restored[stranger]
     maps = explainer(detector, images)
-    account = ledger(detector, images) if ledger else None
-    chance = np.random.default_rng(seed).random(maps.shape)
-    stages = [deletion_scores(detector, images, clean, order) for order in (maps, chance)]
-    areas = [area(scores, restored) for scores in stages]
-    alike = None
-    if isinstance(detector, DeepDetector):
-        alike = likeness(maps, explainer(randomised(detector, training, seed=seed), images))
-    found = (
-        misfit(maps, account, scores) if account else None,
-        peak(maps, account, scores) if account else None,
-        *areas,
-        alike,
+    rng = np.random.default_rng(seed)
+    by_map, *by_chance = (
+        deletion_scores(detector, images, clean, order)
+        for order in (maps, *(rng.random(maps.shape) for _ in range(RANDOM_ORDERS)))
     )
-    faults = _faults(*found)
-    if faults:
-        badge = f"Not to be trusted: {'; '.join(faults)}."
-    else:
-        badge = f"Passes: {1 - areas[0] / areas[1]:.0%} better than a random order of pixels."
-    curves = tuple(curve(scores, restored) for scores in stages)
-    return Verdict(*found, not faults, badge, curves, len(images))
+    by_chance = np.mean(by_chance, axis=0)
+    found = levels.of_ratio(*(_areas(stage, restored) for stage in (by_map, by_chance)))
+    tests = _tests(detector, explainer, images, maps, training, ledger, seed)
+    faults = _faults(maps, *tests)
+    return Verdict(
+        *tests,
+        levels.of_share(found),
+        found,
+        faults,
+        levels.badge_of_share(found, len(images), faults),
+        len(images),
+        area(by_map, restored),
+        area(by_chance, restored),
+        (curve(by_map, restored), curve(by_chance, restored)),
+    )
+
+
+def judge_masked(
+    detector: Detector,
+    explainer: Explainer,
+    images: np.ndarray,
+    maps: np.ndarray,
+    masks: np.ndarray,
+    training: np.ndarray | None,
+    *,
+    ledger: Callable[[Detector, np.ndarray], Ledger] | None = None,
+    seed: int = 0,
+) -> Verdict:
+    """Judge maps by the masks of real anomalies; the other tests are put to some of the images.
+
+    images uint8 (N, C, H, W) with their maps and masks (N, H, W), each with pixels of both kinds;
+    training: normal images, or None where there are none. ledger: of the explainer, where it has
+    one.
+    """
+    found = levels.of_mean(pixel_aurocs(np.nan_to_num(maps), masks))
+    few = slice(None, None, -(-len(images) // MOST_TESTED))
+    tests = _tests(detector, explainer, images[few], maps[few], training, ledger, seed)
+    faults = _faults(maps, *tests)
+    badge = levels.badge_of_auroc(found, len(images), faults)
+    return Verdict(*tests, levels.of_auroc(found), found, faults, badge, len(images))
+
+
+def _areas(scores: np.ndarray, restored: np.ndarray) -> np.ndarray:
+    """(N,): the area below the deletion curve of each image, in units of the score."""
+    return np.trapezoid(scores - restored[:, None], axis=1) / (scores.shape[1] - 1)
+
+
+def _tests(
+    detector: Detector,
+    explainer: Explainer,
+    images: np.ndarray,
+    maps: np.ndarray,
+    training: np.ndarray | None,
+    ledger: Callable[[Detector, np.ndarray], Ledger] | None,
+    seed: int,
+) -> tuple[float | None, float | None, float | None]:
+    """misfit, peak and likeness of maps; None where they do not apply."""
+    account = ledger(detector, images) if ledger else None
+    scores = detector.anomaly_score(images)
+    alike = None
+    if isinstance(detector, DeepDetector) and training is not None:
+        alike = likeness(maps, explainer(randomised(detector, training, seed=seed), images))
+    if account is None:
+        return None, None, alike
+    return misfit(maps, account, scores), peak(maps, account, scores), alike
 
 
 def _faults(
-    missed: float | None,
-    highest: float | None,
-    mapped: float,
-    random: float,
-    alike: float | None,
-) -> list[str]:
+    maps: np.ndarray, missed: float | None, highest: float | None, alike: float | None
+) -> tuple[str, ...]:
     """What is wrong, in words; a value that is not a number is wrong, too."""
     faults = []
+    if not np.isfinite(maps).all():
+        faults.append("its maps hold values that are not numbers")
     if missed is not None and not missed <= MOST_MISFIT:
         faults.append(f"map and constants miss the score by up to {missed:.0%}")
     if highest is not None and not highest <= MOST_PEAK:
         faults.append(f"a single pixel gets {highest:.3g} times the score")
-    if not mapped <= MOST_AREA * random:
-        faults.append("no better than a random order of pixels")
     if alike is not None and not alike <= MOST_LIKENESS:
         faults.append(f"nearly the same map with random weights (rank correlation {alike:.2f})")
-    return faults
+    return tuple(faults)
 
 
 def _size(ledger: Ledger, scores: np.ndarray) -> np.ndarray:

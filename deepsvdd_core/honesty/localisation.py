@@ -24,11 +24,16 @@ def pooled_pixel_auroc(maps: np.ndarray, masks: np.ndarray) -> float | None:
     return auroc(maps.ravel(), masks.ravel())
 
 
+def pixel_aurocs(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """(n,): one ROC per image, of those images (N, H, W) that have both kinds of pixels."""
+    values = [auroc(m.ravel(), mask.ravel()) for m, mask in zip(maps, masks, strict=True)]
+    return np.array([value for value in values if value is not None], np.float64)
+
+
 def mean_pixel_auroc(maps: np.ndarray, masks: np.ndarray) -> float | None:
     """The mean of one ROC per image, over images with both kinds of pixels; None without any."""
-    values = [auroc(m.ravel(), mask.ravel()) for m, mask in zip(maps, masks, strict=True)]
-    values = [value for value in values if value is not None]
-    return float(np.mean(values)) if values else None
+    values = pixel_aurocs(maps, masks)
+    return float(values.mean()) if len(values) else None
 
 
 def mass(maps: np.ndarray, masks: np.ndarray) -> Mass:

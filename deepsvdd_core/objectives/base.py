@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepsvdd_core.evaluation import upper_quantile
+from deepsvdd_core.evaluation import upper_quantile, upper_threshold
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.sphere import Sphere
+
+Quantile = Callable[[np.ndarray, float], float]  # of values (N,), which a share may exceed
 
 
 class Objective(nn.Module):
@@ -19,12 +23,15 @@ class Objective(nn.Module):
     """
 
     pretrains = True  # first train the encoder as an autoencoder
+    needs_pretraining = False  # cannot do without
     reconstructs = False  # keep the decoder as `self.decoder`
     uses_labels = False  # learns from images that are known to be anomalous, where there are any
     needs_anomalies = False  # cannot do without them
     uses_masks = False  # `forward` also takes masks=, the anomalous pixels of images, if known
     moves_radius = False  # the radius enters the loss and follows the codes after each epoch
     warm_up = 0  # epochs before it does
+    # (N,) of the training images; where there are any, `forward` takes those of a batch.
+    clusters: Tensor | None = None
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__()
@@ -42,13 +49,16 @@ class Objective(nn.Module):
         """(N,), higher is stranger."""
         raise NotImplementedError
 
-    def update_radius(self, codes: Tensor) -> None:
-        """Follow the codes of the training images, where there is a radius to follow."""
+    def update_radius(self, codes: Tensor, quantile: Quantile = upper_quantile) -> None:
+        """Follow the codes of the training images, where there is a radius to follow.
+
+        quantile: of squared distances; in training the closed form, in the end what decides.
+        """
 
     def settle(self, scores: np.ndarray, codes: Tensor) -> None:
         """After training: fix the threshold so that at most nu of the training scores exceed it."""
-        self.update_radius(codes)
-        self.threshold_score.fill_(upper_quantile(scores, self.nu))
+        self.update_radius(codes, upper_threshold)
+        self.threshold_score.fill_(upper_threshold(scores, self.nu))
 
     @property
     def threshold(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,24 +14,41 @@ from deepsvdd_core.objectives.classification import (
     log_probability_of_anomaly,
 )
 
+RIPPLE = 1.1  # most that Gaussians alone make of a constant map, highest by lowest pixel
+
 
 def strangeness(codes: Tensor) -> Tensor:
     """A = sqrt(z^2 + 1) - 1 of every cell, the pseudo-Huber loss; same shape."""
     return (codes.square() + 1).sqrt() - 1
 
 
+def smooth_sigma(stride: int) -> float:
+    """The smallest sigma, in pixels, whose Gaussians alone make a smooth map of a constant one.
+
+    Equal Gaussians in all points of a row add up to 1 + 2 q cos(2 pi x / stride) at place x, with
+    q = exp(-2 (pi sigma / stride)^2), but for a factor and far smaller waves. On a map, down and
+    across, the highest place is to be RIPPLE times the lowest: 0.474 strides.
+    """
+    root = math.sqrt(RIPPLE)
+    q = (root - 1) / (root + 1) / 2
+    return stride / math.pi * math.sqrt(-math.log(q) / 2)
+
+
 def spread(
     cells: Tensor,
     encoder: FullyConvolutional | type[FullyConvolutional],
     shape: tuple[int, int],
-    sigma: float = 1.2,
+    sigma: float | None = None,
 ) -> Tensor:
     """Cells (N, h, w) to (N, *shape): each adds a Gaussian over its receptive field (thesis 3.1).
 
-    The mean is kept: a cell becomes as many pixels' worth as lie between it and the next. sigma in
-    pixels, 1.2 for small images as in the authors' code. The Gaussian is a product of one down and
-    one across the image, so two matrices do what is a transposed convolution there, faster.
+    sigma in pixels (thesis Appendix A.4); None: `smooth_sigma`. Normalised, so that a pixel is a
+    weighted mean of the cells that see it: a constant map stays that constant, at borders too. What
+    a field spreads beyond the border is mirrored there, so the mean of all pixels is that of all
+    cells. The Gaussian is a product of one down and one across the image, so two matrices do what
+    is a transposed convolution in Algorithm 1, faster.
     """
+    sigma = smooth_sigma(encoder.stride) if sigma is None else sigma
     sides = zip(cells.shape[1:], shape, strict=True)
     down, across = (_bells(encoder, count, pixels, sigma).to(cells) for count, pixels in sides)
     return down @ cells @ across.T
@@ -38,14 +57,14 @@ def spread(
 def _bells(
     encoder: FullyConvolutional | type[FullyConvolutional], count: int, pixels: int, sigma: float
 ) -> Tensor:
-    """(pixels, count): what one in each cell of a row adds to the pixels of a row."""
+    """(pixels, count): the share of each cell of a row in each pixel of a row; every sum is 1."""
     size, stride = encoder.receptive_field, encoder.stride
-    field = torch.arange(size) - (size - 1) / 2
-    middles = stride * torch.arange(count) + (stride - 1) / 2
-    offsets = torch.arange(pixels)[:, None] - middles
-    bells = torch.exp(-offsets.square() / (2 * sigma**2))
-    whole = torch.exp(-field.square() / (2 * sigma**2)).sum()
-    return torch.where(offsets.abs() < size / 2, bells * stride / whole, 0)
+    places = torch.arange(-count, 2 * count)  # of the cells and of their mirror images
+    offsets = torch.arange(pixels)[:, None] - (stride * places + (stride - 1) / 2)
+    heights = -offsets.square() / (2 * sigma**2)
+    shares = torch.where(offsets.abs() < size / 2, heights, -torch.inf).softmax(dim=1)
+    before, inside, behind = shares.split(count, dim=1)
+    return inside + before.flip(1) + behind.flip(1)
 
 
 class FCDD(HypersphereClassifier):
@@ -77,6 +96,7 @@ class FCDDMasks(FCDD):
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
         self.network = ENCODERS[experiment.encoder]
+        self.sigma = experiment.upsampling_sigma
         if not issubclass(self.network, FullyConvolutional):
             raise ValueError(
                 f"The network {experiment.encoder} has no map of cells, from which fcdd-masks "
@@ -94,7 +114,7 @@ class FCDDMasks(FCDD):
         if masks is None:
             return super().forward(codes, semi_labels, inputs)
         cells = strangeness(codes).reshape(-1, *self.network.map_shape)
-        pixels = spread(cells, self.network, inputs.shape[2:])
+        pixels = spread(cells, self.network, inputs.shape[2:], self.sigma)
         outside = (pixels * ~masks).mean(dim=(1, 2))
         inside = (pixels * masks).mean(dim=(1, 2))
         anomalous, marked = semi_labels < 0, masks.any(dim=(1, 2))

@@ -32,8 +32,9 @@ class HypersphereClassifier(Objective):
         self.embedding_dim = embedding_dim
 
     def radial(self, codes: Tensor) -> Tensor:
-        """h(z) = sqrt(|z|^2 + 1) - 1."""
-        return (codes.square().sum(dim=1) + 1).sqrt() - 1
+        """h(z) = sqrt(|z|^2 + 1) - 1, written so that small norms lose no digits."""
+        squared = codes.square().sum(dim=1)
+        return squared / ((squared + 1).sqrt() + 1)
 
     def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
         radial = self.radial(codes)

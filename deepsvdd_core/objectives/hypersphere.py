@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepsvdd_core.clustering import cluster_centers
+from deepsvdd_core.clustering import centroids, cluster
 from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.objectives.base import Objective
+from deepsvdd_core.objectives.base import Objective, Quantile
 from deepsvdd_core.sphere import Sphere
 
 
@@ -22,9 +22,9 @@ def away_from_zero(center: Tensor) -> Tensor:
     return torch.where(center.abs() < 0.1, nearest, center)
 
 
-def enclosing_radius(squared_distances: Tensor, nu: float) -> Tensor:
-    """The smallest radius that leaves at most nu of the points outside."""
-    squared = upper_quantile(squared_distances.cpu().numpy(), nu)
+def enclosing_radius(squared_distances: Tensor, nu: float, quantile: Quantile) -> Tensor:
+    """A radius that leaves at most nu of the points outside; by `upper_quantile` the smallest."""
+    squared = quantile(squared_distances.cpu().numpy(), nu)
     radius = torch.tensor(squared, dtype=torch.float64).sqrt()
     return torch.nextafter(radius, torch.tensor(torch.inf))  # the point on the surface is inside
 
@@ -58,8 +58,9 @@ class OneClass(Objective):
         """(N,) in squared embedding units; equation 2.12 squared."""
         return self.squared_distance(codes)
 
-    def update_radius(self, codes: Tensor) -> None:
-        self.radius.copy_(enclosing_radius(self.squared_distance(codes.double()), self.nu))
+    def update_radius(self, codes: Tensor, quantile: Quantile = upper_quantile) -> None:
+        squared = self.squared_distance(codes.double())
+        self.radius.copy_(enclosing_radius(squared, self.nu, quantile))
 
     @property
     def threshold(self) -> float:
@@ -118,19 +119,12 @@ class DeepSAD(OneClass):
 class SeveralSpheres(OneClass):
     """Base: a centre and a radius for each of several clusters of the codes."""
 
+    most_centers: int
+
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
         self.register_buffer("center", torch.zeros(1, embedding_dim))
         self.register_buffer("radius", torch.zeros(1, dtype=torch.float64))
-
-    def find_centers(self, codes: np.ndarray) -> np.ndarray:
-        """(K, d) from codes (N, d)."""
-        raise NotImplementedError
-
-    def initialise(self, codes: Tensor) -> None:
-        centers = self.find_centers(codes.double().cpu().numpy())
-        self.center = away_from_zero(torch.tensor(centers, dtype=codes.dtype, device=codes.device))
-        self.radius = torch.zeros(len(centers), dtype=torch.float64, device=codes.device)
 
     def squared_distances(self, codes: Tensor) -> Tensor:
         """To every centre, (N, K)."""
@@ -142,42 +136,75 @@ class SeveralSpheres(OneClass):
         return Sphere(self.center.cpu().numpy(), self.radius.cpu().numpy(), self.score_of_distance)
 
     def _load_from_state_dict(self, state: dict, prefix: str, *rest: object) -> None:
-        # The number of spheres is known only to the file.
-        for name in ("center", "radius"):
-            stored = state[prefix + name]
-            setattr(self, name, torch.empty_like(stored, device=self.radius.device))
+        # The number of spheres is known only to the file; all else is as this objective has it.
+        count = len(state[prefix + "center"])
+        if not 1 <= count <= self.most_centers:
+            raise IndexError(f"{count} centers")
+        self.center = self.center.new_empty(count, self.center.shape[1])
+        self.radius = self.radius.new_empty(count)
         super()._load_from_state_dict(state, prefix, *rest)
 
 
 class MultiSphere(SeveralSpheres):
-    """One soft-boundary sphere per cluster of the pre-trained codes, found by FINCH.
+    """A soft-boundary sphere for each cluster (Multi Radius Deep One-Class Classification, 3.2).
 
-    The mean of the squared radii, and 1/nu times the mean distance outside the nearest sphere. With
-    one cluster it is the soft-boundary objective.
+    Three phases, its Algorithm 1: pre-training as an autoencoder; FINCH on these codes, which gives
+    every training image its cluster for good and every cluster its centre, the mean of its codes;
+    then each cluster is pulled into a sphere of its own. The loss is the mean over clusters of the
+    squared radius and 1/nu times the mean distance outside. With one cluster it is the
+    soft-boundary objective. An image counts as outside when it lies outside all spheres.
     """
 
     score_of_distance = "beyond"
+    needs_pretraining = True
     moves_radius = True
     warm_up = SoftBoundary.warm_up
-    most_spheres = 10
+    most_centers = 10
 
-    def find_centers(self, codes: np.ndarray) -> np.ndarray:
-        """Of the coarsest partition."""
-        return cluster_centers(codes, most_clusters=self.most_spheres, smallest_share=self.nu)
+    def initialise(self, codes: Tensor) -> None:
+        points = codes.double().cpu().numpy()
+        labels = cluster(points, most_clusters=self.most_centers, smallest_share=self.nu)
+        centers = torch.from_numpy(centroids(points, labels)).to(codes)
+        self.center = away_from_zero(centers) if len(centers) == 1 else centers
+        self.radius = torch.zeros(len(centers), dtype=torch.float64, device=codes.device)
+        self.clusters = torch.from_numpy(labels).to(codes.device)
 
     def anomaly_score(self, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
         """(N,): the smallest squared distance beyond a sphere's surface."""
-        return (self.squared_distances(codes) - self.radius.square()).amin(dim=1)
+        return self.beyond(codes).amin(dim=1)
 
-    def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
-        outside = self.anomaly_score(codes).clamp_min(0)
-        return self.radius.square().mean() + outside.mean() / self.nu
+    def beyond(self, codes: Tensor) -> Tensor:
+        """Squared distance beyond the surface of every sphere, (N, K)."""
+        return self.squared_distances(codes) - self.radius.square()
 
-    def update_radius(self, codes: Tensor) -> None:
-        squared, nearest = self.squared_distances(codes.double()).min(dim=1)
+    def own_squared_distance(self, codes: Tensor, clusters: Tensor) -> Tensor:
+        """(N,), to the centre of each one's own cluster."""
+        return (codes - self.center.to(codes.dtype)[clusters]).square().sum(dim=1)
+
+    def forward(
+        self, codes: Tensor, semi_labels: Tensor, inputs: Tensor, clusters: Tensor
+    ) -> Tensor:
+        """The loss of a batch; clusters it has no image of do not count. clusters: (N,)."""
+        squared_radii = self.radius.square()
+        squared = self.own_squared_distance(codes, clusters)
+        outside = (squared - squared_radii[clusters]).clamp_min(0)
+        counts = torch.bincount(clusters, minlength=len(self.radius))
+        sums = torch.zeros_like(squared_radii).index_add(0, clusters, outside)
+        there = counts > 0
+        return (squared_radii[there] + sums[there] / counts[there] / self.nu).mean()
+
+    def update_radius(self, codes: Tensor, quantile: Quantile = upper_quantile) -> None:
+        """codes (N, d): of the images that `initialise` saw, in the same order."""
+        squared = self.own_squared_distance(codes.double(), self.clusters)
         for k in range(len(self.radius)):
-            if (nearest == k).any():
-                self.radius[k] = enclosing_radius(squared[nearest == k], self.nu)
+            self.radius[k] = enclosing_radius(squared[self.clusters == k], self.nu, quantile)
+
+    def settle(self, scores: np.ndarray, codes: Tensor) -> None:
+        """Radii for good, without the spheres that no training image is nearest to."""
+        super().settle(scores, codes)
+        kept = torch.unique(self.beyond(codes.double()).argmin(dim=1))
+        self.center, self.radius = self.center[kept], self.radius[kept]
+        self.clusters = None
 
     @property
     def threshold(self) -> float:

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepsvdd_core.clustering import cluster_centers
+from deepsvdd_core.clustering import centroids, cluster
+from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.objectives.base import Objective
+from deepsvdd_core.objectives.base import Objective, Quantile
 from deepsvdd_core.objectives.hypersphere import (
     OneClass,
     SeveralSpheres,
@@ -83,12 +84,9 @@ class MultiCenter(SeveralSpheres):
 
     def find_spheres(self, codes: Tensor) -> None:
         """Centres (K, d) among codes (N, d)."""
-        centers = cluster_centers(
-            codes.double().cpu().numpy(),
-            most_clusters=self.most_centers,
-            fewest_points=1,
-            finest=True,
-        )
+        points = codes.double().cpu().numpy()
+        labels = cluster(points, most_clusters=self.most_centers, fewest_points=1, finest=True)
+        centers = centroids(points, labels)
         self.center = torch.tensor(centers, dtype=codes.dtype, device=codes.device)
         self.radius = torch.zeros(len(centers), dtype=torch.float64, device=codes.device)
 
@@ -104,8 +102,9 @@ class MultiCenter(SeveralSpheres):
         self.find_spheres(codes)
         super().settle(scores, codes)
 
-    def update_radius(self, codes: Tensor) -> None:
-        self.radius.fill_(enclosing_radius(self.anomaly_score(codes.double()), self.nu))
+    def update_radius(self, codes: Tensor, quantile: Quantile = upper_quantile) -> None:
+        squared = self.anomaly_score(codes.double())
+        self.radius.fill_(enclosing_radius(squared, self.nu, quantile))
 
     @property
     def threshold(self) -> float:

@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import euclidean_distances
 
 from deepsvdd_core import detectors, library, products
-from deepsvdd_core.clustering import cluster_centers
-from deepsvdd_core.datasets import ImageSet
-from deepsvdd_core.detectors import Detector
+from deepsvdd_core.clustering import cluster
+from deepsvdd_core.datasets import DataSet, ImageSet
+from deepsvdd_core.detectors import Detector, check_numbers
 from deepsvdd_core.explainers import Explainer, comparing, supported
 from deepsvdd_core.pipeline.running import Arrays, dataset_of
 from deepsvdd_core.progress import OnStep, Progress, nothing
@@ -51,9 +50,14 @@ class Subject(NamedTuple):
         return _detector(self.model, self.digest)
 
     @property
+    def data(self) -> DataSet:
+        """The data set. Raises ValueError when its files have changed meanwhile."""
+        return dataset_of(self.dataset, fingerprint=self.fingerprint)
+
+    @property
     def shown(self) -> ImageSet:
         """The images the question is about."""
-        return dataset_of(self.dataset).shown(self.split)
+        return self.data.shown(self.split)
 
     @property
     def embeddings(self) -> np.ndarray:
@@ -86,7 +90,9 @@ def _detector(name: str, digest: str) -> Detector:
 
 @lru_cache(maxsize=4)
 def _embedded(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    return subject.detector.embed_and_score(subject.shown.images)
+    codes, scores = subject.detector.embed_and_score(subject.shown.images)
+    check_numbers(subject.model, codes, scores)
+    return codes, scores
 
 
 def view(subject: Subject) -> Arrays:
@@ -122,6 +128,18 @@ def view(subject: Subject) -> Arrays:
     }
 
 
+def mapped_points(coordinates: str) -> Arrays:
+    """The arrays of a map that is already there, by its file name.
+
+    Raises:
+        ValueError: it could not be kept, or has been dropped meanwhile.
+    """
+    try:
+        return products.load(coordinates)
+    except LookupError as error:
+        raise ValueError("This map is not on the disk any more; open the page again.") from error
+
+
 def project(subject: Subject, *, projection: str, progress: Progress, on_step: OnStep) -> Arrays:
     """Coordinates of a data set's images in a projection, float32 (N, 2), on the sphere (N, 3)."""
     drawn = PROJECTIONS[projection](
@@ -135,7 +153,7 @@ def trusted(subject: Subject, *, projection: str, coordinates: str, on_step: OnS
 
     coordinates: the file name of the product that holds them.
     """
-    mapped = products.read(products.find(coordinates))
+    mapped = mapped_points(coordinates)
     name = "radial" if projection == "radial" else "coordinates"
     center = {} if projection == "umap" else {"center": np.zeros(mapped[name].shape[1])}
     drawn = Projection(mapped[name].astype(np.float64), center)
@@ -159,7 +177,7 @@ def place(
     if projection == "radial":
         drawn = PROJECTIONS["radial"](subject.embeddings, detector.sphere)
     else:
-        drawn = Projection(products.read(products.find(coordinates))["coordinates"], {})
+        drawn = Projection(mapped_points(coordinates)["coordinates"], {})
     at = PLACES[projection](embeddings, subject.embeddings, drawn, detector.sphere)
     result = {"scores": scores, "coordinates": at}
     if supported(detector):
@@ -172,10 +190,8 @@ def place(
 
 def clusters(subject: Subject) -> Arrays:
     """Labels (N,) int32 of clusters among the embeddings of a data set's images."""
-    embeddings = subject.embeddings.astype(np.float64)
-    centers = cluster_centers(embeddings, most_clusters=MOST_CLUSTERS)
-    squared = euclidean_distances(embeddings, centers, squared=True)
-    return {"clusters": squared.argmin(axis=1).astype(np.int32)}
+    labels = cluster(subject.embeddings.astype(np.float64), most_clusters=MOST_CLUSTERS)
+    return {"clusters": labels.astype(np.int32)}
 
 
 def neighbours(subject: Subject, *, index: int) -> Arrays:
@@ -185,7 +201,7 @@ def neighbours(subject: Subject, *, index: int) -> Arrays:
     first.
     """
     rows, known = _normal_training(subject)
-    train = dataset_of(subject.dataset).train
+    train = subject.data.train
     apart = np.linalg.norm(known.astype(np.float64) - subject.embeddings[index], axis=1)
     order = np.argsort(apart, kind="stable")[:NEIGHBOURS]
     return {
@@ -226,7 +242,7 @@ def explains(subject: Subject, name: str | None = None) -> Explainer:
 @lru_cache(maxsize=8)
 def references_of(subject: Subject) -> np.ndarray | None:
     """Normal training images to compare with, or None where the data set has no such class."""
-    train = dataset_of(subject.dataset).train
+    train = subject.data.train
     try:
         rows = subject.normal(train)
     except ValueError:
@@ -271,6 +287,6 @@ def _limit(subject: Subject, explainer: str, on_step: OnStep) -> float:
 @lru_cache(maxsize=8)
 def _normal_training(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
     """Rows (n,) of the training images of the normal classes, and their embeddings (n, d)."""
-    train = dataset_of(subject.dataset).train
+    train = subject.data.train
     rows = subject.normal(train)
     return rows, subject.detector.embed(train.images[rows])

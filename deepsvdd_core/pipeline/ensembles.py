@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from deepsvdd_core.pipeline.asking import Subject, explains, sampled
-from deepsvdd_core.pipeline.running import dataset_of
 
 CALIBRATED_ON = 1_000  # normal training images
 
@@ -39,7 +38,7 @@ def judge_of(subject: Subject, others: list[list[str]]) -> Judge:
         raise ValueError(
             "The models of an ensemble must have the same normal classes; choose others."
         )
-    train = dataset_of(subject.dataset).train
+    train = subject.data.train
     known = train.images[sampled(subject.normal(train), CALIBRATED_ON)]
     ladders = [np.sort(member.score(known)) for member in members]
 

@@ -10,9 +10,9 @@ from deepsvdd_core import honesty
 from deepsvdd_core.corruptions import CORRUPTIONS, Corruption
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.explainers import POSITIVE, Explainer, Ledger, comparing, supported
-from deepsvdd_core.honesty.localisation import mean_pixel_auroc, pooled_pixel_auroc
+from deepsvdd_core.honesty.localisation import pooled_pixel_auroc
 from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by, references_of, spread
-from deepsvdd_core.pipeline.running import Arrays, dataset_of
+from deepsvdd_core.pipeline.running import Arrays
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.projections import PLACES, PROJECTIONS
 
@@ -35,7 +35,7 @@ def explainers(subject: Subject) -> Arrays:
     return {
         "names": np.frombuffer("\n".join(names).encode(), np.uint8),
         "is_positive": np.array([name in POSITIVE for name in names], np.uint8),
-        "has_masks": np.float64(dataset_of(subject.dataset).test.masks is not None),
+        "has_masks": np.float64(subject.data.test.masks is not None),
     }
 
 
@@ -74,43 +74,63 @@ def judge(
 ) -> Arrays:
     """The verdict of `honesty.judge` on up to 60 spoilt normal test images.
 
-    corruptions: names that spoil the images in turn, local ones. misfit, peak, area,
-    random_area, likeness: NaN where they do not apply. curves (2, S): mean excess over the clean
-    originals while pixels are restored in the order of the map and in a random one, from 1 at the
-    start. shares (S,): of the pixels. is_sound; badge in UTF-8; count: images judged.
+    corruptions: names that spoil the images in turn, local ones. The arrays of `_verdict`; besides
+    area and random_area, and curves (2, S): mean excess over the clean originals while pixels are
+    restored in the order of the map and in a random one, from 1 at the start. shares (S,): of the
+    pixels.
 
     Raises:
         ValueError: the data set lacks the normal classes, or no image became stranger.
     """
-    detector, dataset = subject.detector, dataset_of(subject.dataset)
+    detector, dataset = subject.detector, subject.data
     explains, ledger = _explainer(subject, explainer)
     clean = spread(dataset.test.images[subject.normal(dataset.test, fewest=2)], JUDGED_ON)
     training = spread(dataset.train.images[subject.normal(dataset.train, fewest=2)], JUDGED_BY)
     spoilt, kinds = np.empty_like(clean), len(corruptions)
     for place, kind in enumerate(corruptions):
         spoilt[place::kinds] = _corruption(kind)(clean[place::kinds]).images
+    watched = _watched(explains, f"Judging {explainer}", 2 * len(clean), progress, on_step)
+    found = honesty.judge(detector, watched, spoilt, clean, training, ledger=ledger)
+    return {
+        **_verdict(found),
+        "area": np.float64(found.area),
+        "random_area": np.float64(found.random_area),
+        "curves": np.stack(found.curves),
+        "shares": np.linspace(0, honesty.MOST_RESTORED, len(found.curves[0])),
+    }
+
+
+def _watched(
+    explains: Explainer, text: str, count: int, progress: Progress, on_step: OnStep
+) -> Explainer:
+    """An explainer that tells after each part how many of so many images are done."""
     done = 0
 
     def watched(model: Detector, images: np.ndarray) -> np.ndarray:
         nonlocal done
         maps = []
         for start in range(0, len(images), PART):
-            progress(f"Judging {explainer}", min(1.0, done / (2 * len(clean))))
+            progress(text, min(1.0, done / count))
             on_step()
             maps.append(explains(model, images[start : start + PART]))
             done += PART
         return np.concatenate(maps)
 
-    found = honesty.judge(detector, watched, spoilt, clean, training, ledger=ledger)
-    numbers = ("misfit", "peak", "area", "random_area", "likeness")
-    values = {name: getattr(found, name) for name in numbers}
+    return watched
+
+
+def _verdict(found: honesty.Verdict) -> Arrays:
+    """A verdict as arrays.
+
+    misfit, peak, likeness: NaN where they do not apply. found, low, high: what decides, with its
+    95 % interval. level, faults (one a line) and badge in UTF-8. count: images judged.
+    """
+    numbers = {name: getattr(found, name) for name in ("misfit", "peak", "likeness", "count")}
+    numbers |= {"found": found.found.value, "low": found.found.low, "high": found.found.high}
+    texts = {"level": found.level, "faults": "\n".join(found.faults), "badge": found.badge}
     return {
-        **{name: np.float64(np.nan if v is None else v) for name, v in values.items()},
-        "curves": np.stack(found.curves),
-        "shares": np.linspace(0, honesty.MOST_RESTORED, len(found.curves[0])),
-        "is_sound": np.float64(found.is_sound),
-        "badge": np.frombuffer(found.badge.encode(), np.uint8),
-        "count": np.float64(found.count),
+        **{name: np.float64(np.nan if v is None else v) for name, v in numbers.items()},
+        **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()},
     }
 
 
@@ -159,32 +179,38 @@ def spoil(
 
 
 def localise(subject: Subject, *, explainer: str, progress: Progress, on_step: OnStep) -> Arrays:
-    """How well maps find the true place of anomalies, on all test images of the data set.
+    """The verdict of `honesty.judge_masked` on the test images whose anomalies have masks.
 
-    pooled: one ROC over all pixels; mean: of one ROC per image with an anomaly; NaN where not
-    defined. count: images with an anomaly.
+    The arrays of `_verdict`, with the mean pixel AUROC as what decides; pooled: one ROC over all
+    pixels of all test images, NaN where not defined.
 
     Raises:
         ValueError: the data set has no masks.
     """
-    detector, test = subject.detector, dataset_of(subject.dataset).test
+    detector, test = subject.detector, subject.data.test
     if test.masks is None:
         raise ValueError(
             "The images of this data set have no masks of their anomalies; put them into "
             "ground_truth/<class>/<name>_mask.png of an image folder."
         )
-    explains, maps = _explainer(subject, explainer)[0], []
-    for start in range(0, len(test.images), PART):
-        progress(f"Comparing {explainer} with the masks", start / len(test.images))
-        on_step()
-        maps.append(explains(detector, test.images[start : start + PART]))
-    maps = np.concatenate(maps)
-    found = {"pooled": pooled_pixel_auroc(maps, test.masks)}
-    found["mean"] = mean_pixel_auroc(maps, test.masks)
-    return {
-        **{name: np.float64(np.nan if v is None else v) for name, v in found.items()},
-        "count": np.float64(test.masks.any(axis=(1, 2)).sum()),
-    }
+    explains, ledger = _explainer(subject, explainer)
+    text, count = f"Comparing {explainer} with the masks", len(test.images) + honesty.MOST_TESTED
+    watched = _watched(explains, text, count, progress, on_step)
+    maps, references = watched(detector, test.images), references_of(subject)
+    both = test.masks.any(axis=(1, 2)) & ~test.masks.all(axis=(1, 2))
+    if not both.any():
+        raise ValueError("No mask of this data set marks a part of an image; look at the masks.")
+    found = honesty.judge_masked(
+        detector,
+        watched,
+        test.images[both],
+        maps[both],
+        test.masks[both],
+        None if references is None else spread(references, JUDGED_BY),
+        ledger=ledger,
+    )
+    pooled = pooled_pixel_auroc(np.nan_to_num(maps), test.masks)
+    return {**_verdict(found), "pooled": np.float64(np.nan if pooled is None else pooled)}
 
 
 def _corruption(name: str) -> Corruption:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from deepsvdd_core import datasets, library
 from deepsvdd_core import strategies as spectral
 from deepsvdd_core.corruptions import CORRUPTIONS, MNIST_C, Planted, difference
 from deepsvdd_core.evaluation import auroc
@@ -245,6 +246,11 @@ def _planted(subject: Subject) -> tuple[Planted, np.ndarray]:
     if experiment.artefact is None:
         raise ValueError(
             "Nothing was planted in the training images of this model; plant a mark first."
+        )
+    if library.find(subject.model).fingerprints != datasets.fingerprints(experiment.datasets):
+        raise ValueError(
+            f"The images of {experiment.dataset} are not known to be those this model was trained "
+            "on, nor which of them carry the mark; plant it again."
         )
     task = clean_task_of(experiment)
     return planted(task, experiment), task.train_images[task.semi_labels >= 0]

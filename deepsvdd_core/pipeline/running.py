@@ -12,18 +12,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deepsvdd_core import datasets, detectors
+from deepsvdd_core import datasets, detectors, library
 from deepsvdd_core.corruptions import Planted, plant
 from deepsvdd_core.datasets import DataSet
 from deepsvdd_core.detectors import Detector
+from deepsvdd_core.detectors.base import Glance
 from deepsvdd_core.evaluation import (
     auroc,
     average_precision,
+    confusion,
     precision_recall_curve,
     quantiles,
     roc_curve,
 )
 from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.header import LONGEST_LINE
+from deepsvdd_core.health import Watch
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.projections import frames
 from deepsvdd_core.tasks import ANOMALOUS, OneClassTask, draw, expose, one_vs_rest, spoil
@@ -32,21 +36,38 @@ from deepsvdd_core.training import SOUND
 Arrays = dict[str, np.ndarray]
 Report = Callable[[dict], None]
 
+MOST_LOADED = 3  # data sets; as many as an experiment reads at most
+
 _loaded: dict[tuple[str, str], DataSet] = {}
 
 
-def dataset_of(name: str, report: Report = lambda values: None) -> DataSet:
-    """A data set, loaded once per process; a folder whose files changed is loaded anew."""
+def dataset_of(
+    name: str, report: Report = lambda values: None, fingerprint: str | None = None
+) -> DataSet:
+    """A data set, loaded once per process; a folder whose files changed is loaded anew.
+
+    fingerprint: the one it must have, as `datasets.fingerprint`; None where any will do.
+
+    Raises:
+        ValueError: it has another fingerprint, so its files have changed meanwhile.
+    """
 
     def progress(text: str, fraction: float) -> None:
         report({"stage": text, "fraction": fraction})
 
-    fingerprint = datasets.fingerprint(name)
-    if (name, fingerprint) not in _loaded:
-        while len(_loaded) >= 2:
-            _loaded.pop(next(iter(_loaded)))
-        _loaded[name, fingerprint] = datasets.load(name, progress=progress)
-    return _loaded[name, fingerprint]
+    known = datasets.fingerprint(name)
+    if fingerprint not in (None, known):
+        raise ValueError(f"The files of {name} have changed; open the page again.")
+    if (name, known) in _loaded:
+        return _loaded[name, known]
+    is_missing = datasets.source(name).is_missing  # then it gets its fingerprint by being loaded
+    while len(_loaded) >= MOST_LOADED:
+        _loaded.pop(next(iter(_loaded)))
+    loaded = datasets.load(name, progress=progress)
+    if loaded.fingerprint != known and not is_missing:
+        raise ValueError(f"The files of {name} have changed; open the page again.")
+    _loaded[name, loaded.fingerprint] = loaded
+    return loaded
 
 
 def task_of(experiment: Experiment, report: Report = lambda values: None) -> OneClassTask:
@@ -95,26 +116,42 @@ def clean_task_of(experiment: Experiment, report: Report = lambda values: None) 
 def run(
     experiment: Experiment,
     *,
+    fingerprints: dict[str, str] | None = None,
     report: Report = lambda values: None,
     on_step: OnStep = nothing,
 ) -> tuple[Detector, dict, np.ndarray, OneClassTask]:
-    """Data set to fitted detector, provenance, test scores (M,) and task; repeatable."""
-    started = time.perf_counter()
+    """Data set to fitted detector, provenance, test scores (M,) and task; repeatable.
+
+    fingerprints: those its data sets must have, by name.
+
+    Raises:
+        ValueError: a data set has changed meanwhile, or the experiment does not suit it.
+    """
+    started, asked = time.perf_counter(), fingerprints or {}
+    versions = {
+        name: dataset_of(name, report, asked.get(name)).fingerprint for name in experiment.datasets
+    }
     task = task_of(experiment, report)
-    dataset = dataset_of(experiment.dataset)
+    dataset = dataset_of(experiment.dataset, fingerprint=versions[experiment.dataset])
+    if datasets.fingerprints(versions) != versions:
+        raise ValueError("The files of the data set have changed; try again.")
     loaded = time.perf_counter()
     detector = detectors.build(experiment)
-    history = []
+    history, seen = [], Glance(task, experiment.seed).is_anomaly
+    watch = Watch(seen, is_adversarial=experiment.detector == "anogan")
     for epoch_report in detector.fit(task, on_step=on_step):
-        history.append(epoch_report._asdict())
+        if epoch_report.stage == detectors.CALIBRATING:
+            report(epoch_report._asdict())
+            continue
+        history.append(watch(epoch_report)._asdict())
         report(history[-1])
     trained = time.perf_counter()
     report({"stage": "Scoring the test images", "fraction": 1.0})
     scores = detector.anomaly_score(task.test_images)
     before = [row["auroc"] for row in history if row["stage"] == "before training"]
     provenance = {
-        "title": experiment.title,
-        "dataset_fingerprint": datasets.fingerprint(experiment.dataset),
+        "title": datasets.printable(experiment.title, LONGEST_LINE),
+        "fingerprints": versions,
         "class_names": list(dataset.train.class_names),
         "image_shape": list(task.train_images.shape[1:]),
         "training_images": int((task.semi_labels >= 0).sum()),
@@ -123,7 +160,7 @@ def run(
         "auroc_before_training": before[0] if before else None,
         "auroc": auroc(scores, task.is_anomaly),
         "average_precision": average_precision(scores, task.is_anomaly),
-        "health": history[-1]["health"],
+        "health": watch.verdict(scores, task.test_images, task.is_anomaly),
         "history": history,
         "notes": list(dataset.notes),
         "seconds": round(time.perf_counter() - started, 2),
@@ -135,17 +172,34 @@ def run(
     return detector, provenance, scores, task
 
 
-def train(*, experiment: dict, report: Report, on_step: OnStep) -> Arrays:
+def train(
+    *, experiment: dict, fingerprints: dict[str, str], report: Report, on_step: OnStep
+) -> Arrays:
     """Train a model; the array `file` is the content of its model file, the others its theatre."""
     detector, provenance, _, task = run(
-        Experiment.from_dict(experiment), report=report, on_step=on_step
+        Experiment.from_dict(experiment),
+        fingerprints=fingerprints,
+        report=report,
+        on_step=on_step,
     )
-    normal = task.train_images[task.semi_labels >= 0]
-    provenance["training_quantiles"] = quantiles(detector.anomaly_score(normal)).tolist()
+    if len(detector.calibration_scores):
+        provenance["calibration_scores"] = len(detector.calibration_scores)
+        provenance["calibration_quantiles"] = quantiles(detector.calibration_scores).tolist()
+    content = np.frombuffer(detector.file(provenance), np.uint8)
+    return {"file": content, **theatre(detector, task)}
+
+
+def admit(*, digest: str, payload: list[bytes], **_: object) -> Arrays:
+    """Load a model file that somebody brings, which tries it; `title` in UTF-8.
+
+    Raises:
+        ValueError: one sentence, when it is not a complete model.
+    """
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "model"
-        detector.save(path, provenance)
-        return {"file": np.frombuffer(path.read_bytes(), np.uint8), **theatre(detector, task)}
+        path = Path(temporary) / f"This file{library.SUFFIX}"
+        path.write_bytes(payload[0])
+        detector = detectors.load(path)
+    return {"title": np.frombuffer(detector.experiment.title.encode(), np.uint8)}
 
 
 def theatre(detector: Detector, task: OneClassTask) -> Arrays:
@@ -156,7 +210,7 @@ def theatre(detector: Detector, task: OneClassTask) -> Arrays:
     labels (N,) int32, is_anomaly (N,) uint8, scores (N,) float64 of the finished model.
     """
     recording, sphere = detector.recording, detector.sphere
-    if recording is None or sphere is None or not (sphere.radii > 0).all():
+    if recording is None or sphere is None:
         return {}
     seen = frames(recording.embeddings, recording.spheres())
     rows = recording.rows
@@ -177,20 +231,32 @@ def theatre(detector: Detector, task: OneClassTask) -> Arrays:
     }
 
 
-def measure(*, experiment: dict, report: Report, on_step: OnStep, **_: object) -> Arrays:
+def measure(
+    *,
+    experiment: dict,
+    fingerprints: dict[str, str],
+    report: Report,
+    on_step: OnStep,
+    **_: object,
+) -> Arrays:
     """Train and keep the figures alone.
 
     auroc, ap, before (NaN where not defined), seconds are scalars; roc (2, 101) false and true
-    positive rates; pr (2, 101) recall and precision; healthy is 0 after a collapse.
+    positive rates; pr (2, 101) recall and precision; healthy is 0 where `health` found a fault.
+    asked is the share of false alarms that the threshold was to give, false_alarms (NaN without
+    any) what it gives among the unseen_normals, the normal test images; calibrated is the number of
+    scores it comes from. fingerprint: of its data sets, as `datasets.joined`, in UTF-8.
     """
-    _, provenance, scores, task = run(
-        Experiment.from_dict(experiment), report=report, on_step=on_step
+    wanted = Experiment.from_dict(experiment)
+    detector, provenance, scores, task = run(
+        wanted, fingerprints=fingerprints, report=report, on_step=on_step
     )
 
     def number(name: str) -> np.float64:
         value = provenance[name]
         return np.float64(np.nan if value is None else value)
 
+    rate = confusion(scores, task.is_anomaly, detector.threshold).false_alarm_rate
     return {
         "auroc": number("auroc"),
         "ap": number("average_precision"),
@@ -199,4 +265,11 @@ def measure(*, experiment: dict, report: Report, on_step: OnStep, **_: object) -
         "roc": roc_curve(scores, task.is_anomaly),
         "pr": precision_recall_curve(scores, task.is_anomaly),
         "healthy": np.float64(provenance["health"] == SOUND),
+        "asked": np.float64(detector.experiment.nu),
+        "false_alarms": np.float64(np.nan if rate is None else rate),
+        "unseen_normals": np.float64((~task.is_anomaly).sum()),
+        "calibrated": np.float64(len(detector.calibration_scores)),
+        "fingerprint": np.frombuffer(
+            datasets.joined(provenance["fingerprints"]).encode(), np.uint8
+        ),
     }

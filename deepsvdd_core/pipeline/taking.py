@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from deepsvdd_core import evaluation, export, figures, library, products
+from deepsvdd_core import evaluation, export, figures, library
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.explainers import supported
-from deepsvdd_core.pipeline.asking import Subject, explains, limit_of, view
+from deepsvdd_core.pipeline.asking import Subject, explains, limit_of, mapped_points, view
 from deepsvdd_core.pipeline.running import Arrays
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.selection import unpacked
@@ -56,11 +56,11 @@ def report(
     rows = _rows(subject, selection)
     strangest = rows[np.argsort(-arrays["scores"][rows], kind="stable")][:MOST_PICTURES]
     truth = arrays["is_anomaly"].astype(bool) if "is_anomaly" in arrays else None
-    points = products.read(products.find(coordinates))[tensor]
+    points = mapped_points(coordinates)[tensor]
     draw = {"sphere": figures.spherical_map}
     if projection == "radial":
         sphere = subject.detector.sphere
-        radius = float((sphere.radii_at(threshold) / sphere.radii).mean())
+        radius = float((sphere.radii_at(threshold) / sphere.units).mean())
         draw["radial"] = partial(figures.radial_map, radius=radius)
     content = export.report(
         subject.model,
@@ -87,7 +87,7 @@ def _selection(
 ) -> export.Selection:
     arrays, shown = view(subject), subject.shown
     lower = np.searchsorted(np.sort(arrays["scores"]), arrays["scores"][rows])
-    points = products.read(products.find(coordinates))[tensor]
+    points = mapped_points(coordinates)[tensor]
     return export.Selection(
         ids=rows,
         labels=[shown.class_names[label] for label in shown.labels[rows]],
@@ -120,11 +120,20 @@ def _explained(
 def _provenance(subject: Subject) -> dict[str, object]:
     header = library.find(subject.model).header
     known, experiment = header["provenance"], Experiment.from_dict(header["experiment"])
-    wanted = ("training_images", "auroc", "average_precision", "created", "versions")
+    wanted = {
+        "training_images": "training images",
+        "auroc": "auroc when trained",
+        "average_precision": "average precision when trained",
+        "calibration_scores": "calibration scores",
+        "fingerprints": "fingerprints when trained",
+        "created": "created",
+        "versions": "versions",
+    }
     return {
         "method": experiment.method,
         "normal": ", ".join(experiment.normal_classes),
         "trained on": experiment.dataset,
         "images shown": f"{subject.dataset}, {len(subject.scores):,} images",
-        **{name.replace("_", " "): known[name] for name in wanted if name in known},
+        "fingerprint of these": subject.fingerprint,
+        **{label: known[name] for name, label in wanted.items() if name in known},
     }

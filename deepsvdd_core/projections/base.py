@@ -38,15 +38,13 @@ def polar(embeddings: np.ndarray, sphere: Sphere | None, one: float | None = Non
     """Direction and distance of each embedding (N, d); one: the distance that counts as 1.
 
     Raises:
-        ValueError: when there is no sphere, or one without a radius to be the unit.
+        ValueError: when there is no sphere.
     """
     if sphere is None:
         raise ValueError("This model has no hypersphere; choose the planar map.")
-    if one is None and not (sphere.radii > 0).all():
-        raise ValueError("The sphere of this model has radius 0; train it for more epochs.")
     nearest, length = locate(embeddings, sphere)
     offsets = embeddings.astype(np.float64) - sphere.centers[nearest]
-    return Polar(unit(offsets), length / (one or sphere.radii[nearest]))
+    return Polar(unit(offsets), length / (one or sphere.units[nearest]))
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -26,16 +26,13 @@ def frames(embeddings: np.ndarray, spheres: list[Sphere]) -> Frames:
     all, so that a shrinking sphere shrinks. Epochs may differ in the number of spheres; drawn radii
     that one lacks are NaN. Without any spheres (an empty list) it is the principal plane of the
     last epoch, with K = 0.
-
-    Raises:
-        ValueError: when the last sphere has no radius.
     """
     if not spheres:
         mean, components = principal(embeddings[-1].astype(np.float64), 2)
         return Frames((embeddings - mean) @ components.T, np.empty((len(embeddings), 0)))
     last = spheres[-1]
     mean, components = principal(polar(embeddings[-1], last).directions, 2)
-    one = float(last.radii.mean())
+    one = float(last.units.mean())
     maps = []
     radii = np.full((len(spheres), max(len(sphere.radii) for sphere in spheres)), np.nan)
     for epoch, (codes, sphere) in enumerate(zip(embeddings, spheres, strict=True)):

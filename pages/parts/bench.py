@@ -46,11 +46,16 @@ def show(subject: Subject, order: np.ndarray) -> None:
     methods = {name: is_positive[name] for name in chosen}
     has_masks = bool(about["has_masks"])
     asked = heatmaps.requests(subject, methods, rows, has_masks=has_masks)
+    if not waiting.are_wanted(asked.values(), f"{len(asked)} maps"):
+        return
+    whole = heatmaps.scales(subject, methods) if look.scale == "set" else {}
+    if waiting.are_wanted(whole.values(), "Colour scale of the whole data set"):
+        asked |= whole
     found = waiting.together(asked, waiting.PATIENCE)
     still = any(map(waiting.is_active, found.values()))
     drawn = st.fragment(heatmaps.show, run_every=0.5 if still else None)
-    drawn(subject, rows, methods, look, near=near, has_masks=has_masks, is_polling=still)
-    verdicts.show(subject, rows[0], list(methods), has_masks=has_masks)
+    drawn(subject, rows, methods, look, asked, near=near, is_polling=still)
+    verdicts.show(subject, rows[0], list(methods), found, has_masks=has_masks)
     spoiling.show(subject, rows, is_positive, outlined=look.outlined)
 
 

@@ -53,7 +53,9 @@ def _heatmap(subject: Subject, row: int) -> float | None:
     if not subject.view["explained"]:
         st.caption("There is no heatmap for this kind of model.")
         return None
-    found = waiting.result("heatmaps", "Heatmap", **subject.parameters, first=row, count=1)
+    found = waiting.result(
+        "heatmaps", "Heatmap", of=subject.method, **subject.parameters, first=row, count=1
+    )
     if found is None:
         return None
     limit = float(found["limit"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from deepsvdd_core import products
+
 START = "pages/start.py"
 TRAIN = "pages/train.py"
 EXPLORE = "pages/explore.py"
@@ -33,8 +35,12 @@ def heading(title: str, purpose: str) -> None:
     st.html("<style>.stMainBlockContainer { padding-top: 4rem; }</style>")
     st.title(title)
     st.markdown(purpose)
+    trouble = products.trouble()
+    if trouble is not None:
+        st.warning(f"Results are shown, but cannot be kept: {plain(trouble)}")
 
 
 def plain(text: str) -> str:
     """A name from a file or a folder, without meaning as Markdown."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#+!|~:$" else sign for sign in text)
+    shown = (sign if sign.isprintable() else "�" for sign in text)
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#+!|~:$" else sign for sign in shown)

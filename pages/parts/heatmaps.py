@@ -9,10 +9,11 @@ import streamlit as st
 
 from deepsvdd_core import catalogue, jobs
 from deepsvdd_core.products import Arrays
-from pages.parts import link, served, stack, state, waiting
+from pages.parts import fields, link, served, stack, state, waiting
 from pages.parts.frame import plain
 from pages.parts.stack import Cell, Stored
 from pages.parts.subject import Subject
+from pages.parts.waiting import Asked
 
 Answers = dict[tuple[str, int], Arrays | jobs.Job]  # by method and row
 Masks = dict[int, np.ndarray]  # (H, W) by row
@@ -61,12 +62,16 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
     def step(by: int) -> None:
         state.focus_on(subject, int(order[place + by]))
 
-    def typed() -> None:
-        state.focus_on(subject, int(st.session_state["image"]))
+    if st.session_state.get(fields.key("image")) != row:
+        fields.set_value("image", row)
+    key = fields.key("image")
 
-    st.session_state["image"] = row
+    def typed() -> None:
+        if key == fields.key("image"):  # or it comes late, from a field that is gone
+            state.focus_on(subject, int(st.session_state[key]))
+
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input("Image", 0, last, step=1, key="image", on_change=typed, width=160)
+        st.number_input("Image", 0, last, step=1, key=key, on_change=typed, width=160)
         st.button(
             "Stranger",
             key=STRANGER,
@@ -107,20 +112,24 @@ def _about(subject: Subject, row: int, place: int) -> None:
 
 def requests(
     subject: Subject, methods: dict[str, bool], rows: list[int], *, has_masks: bool
-) -> dict[tuple[str, int], tuple[str, dict]]:
-    """What to ask the engine for: maps of each method and row, their scales, and the masks."""
+) -> dict[tuple[str, int], Asked]:
+    """What to ask the engine for: maps of each method and row, and the masks."""
     asked = {
-        (method, row): ("explain", _asked(subject, method, row))
+        (method, row): Asked("explain", _asked(subject, method, row), of=method)
         for row in rows
         for method in methods
     }
-    scales = {
-        (method, SCALE): ("scale", {**subject.parameters, "explainer": method})
+    named = {name: subject.parameters[name] for name in ("dataset", "fingerprint")}
+    masks = {MASKS: Asked("masks", named)} if has_masks else {}
+    return {**asked, **masks}
+
+
+def scales(subject: Subject, methods: dict[str, bool]) -> dict[tuple[str, int], Asked]:
+    """What to ask the engine for to know the colour scale of the whole data set."""
+    return {
+        (method, SCALE): Asked("scale", {**subject.parameters, "explainer": method}, of=method)
         for method in methods
     }
-    named = {name: subject.parameters[name] for name in ("dataset", "fingerprint")}
-    masks = {MASKS: ("masks", named)} if has_masks else {}
-    return {**asked, **scales, **masks}
 
 
 def _asked(subject: Subject, method: str, row: int) -> dict[str, object]:
@@ -132,16 +141,17 @@ def show(
     rows: list[int],
     methods: dict[str, bool],
     look: Look,
+    asked: dict[tuple[str, int], Asked],
     *,
     near: dict[str, int],
-    has_masks: bool,
     is_polling: bool,
 ) -> None:
     """A column of images, and one of maps for each method (name: whether it is never negative).
 
-    near: rows that are shown next, by the key of the button that leads there.
+    asked: `requests`, with `scales` where they are wanted. near: rows that are shown next, by the
+    key of the button that leads there.
     """
-    answers = waiting.together(requests(subject, methods, rows, has_masks=has_masks), 0)
+    answers = waiting.together(asked, 0)
     still = any(map(waiting.is_active, answers.values()))
     _progress(answers)
     masks = _masks(answers, [*rows, *near.values()]) if look.outlined else {}
@@ -160,12 +170,12 @@ def show(
 def _progress(answers: Answers) -> None:
     """How many maps are there, then how many of their scales, then what colours mean."""
     maps = [answer for (_, row), answer in answers.items() if row != SCALE]
-    scales = [answers[key] for key in answers if key[1] == SCALE and key != MASKS]
+    limits = [answers[key] for key in answers if key[1] == SCALE and key != MASKS]
     if any(map(waiting.is_active, maps)):
         waiting.follow_all(maps, "Computing maps, {done} of {count} are there")
-    elif any(map(waiting.is_active, scales)):
+    elif any(map(waiting.is_active, limits)):
         text = "Measuring colour scales on the whole data set, {done} of {count} are there"
-        waiting.follow_all(scales, text)
+        waiting.follow_all(limits, text)
     else:
         _legend()
 
@@ -220,9 +230,9 @@ def _maps(
         )
 
     found = [answers[method, row] for row in rows]
-    whole = answers[method, SCALE]
+    whole = answers.get((method, SCALE))
     limit = {"image": "each", "row": "all", "set": "all"}[look.scale]
-    if look.scale == "set" and not isinstance(whole, jobs.Job):
+    if whole is not None and not isinstance(whole, jobs.Job):
         limit = float(whole["limit"]) or 1.0
     stack.show(
         f"relevance-{method}",

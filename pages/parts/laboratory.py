@@ -9,7 +9,7 @@ import streamlit as st
 
 from deepsvdd_core import datasets, figures, jobs, library
 from deepsvdd_core.experiment import Experiment
-from pages.parts import card, training, waiting
+from pages.parts import card, places, training, visitor, waiting
 from pages.parts.subject import choose, fitting_datasets
 
 COUNTS = ("50", "100", "200", "400")
@@ -47,7 +47,7 @@ def step(name: str, title: str, sentence: str, show: Callable[[], None]) -> None
     st.subheader(title)
     box = st.expander(sentence, key=f"step-{name}", bind="query-params")
     if box.open:
-        with box:
+        with box, places.at(name):  # two steps may ask for the same training or figures
             show()
 
 
@@ -82,33 +82,38 @@ def experiment(method: str, dataset: str, normal: tuple[str, ...], **more: objec
 
 def trained(wanted: Experiment, label: str) -> library.ModelEntry | None:
     """The model of an experiment; while there is none, a button that trains it, or progress."""
-    try:
-        return library.find(wanted.name)
-    except ValueError:
-        pass
-    engine = jobs.engine()
-    asked = {"experiment": wanted.to_dict()}
-    same = [j for j in engine.jobs.values() if (j.kind, j.parameters) == ("train", asked)]
+    asked = jobs.training(wanted)
+    entry = library.trained(wanted, asked["fingerprints"])
+    if entry is not None:
+        return entry
+    same = [
+        job
+        for job in visitor.engine().own("train")
+        if job.asks_for("train", asked)  # a download changes the fingerprint of what it brings
+        or (job.is_active and job.parameters["experiment"] == asked["experiment"])
+    ]
     if same and same[-1].is_active:
-        _follow(same[-1].id)
+        _follow(same[-1].id, places.here())
     elif same and same[-1].state in ("failed", "cancelled"):
         waiting.explain_end(same[-1])
-    elif st.button(label, key=f"train-{wanted.key}", icon=":material/play_arrow:"):
-        engine.train(wanted)
+    elif (
+        st.button(label, key=f"{places.here()}train-{wanted.key}", icon=":material/play_arrow:")
+        and training.begin(wanted) is not None
+    ):
         st.rerun()
     return None
 
 
 @st.fragment(run_every=training.STEP)
-def _follow(job_id: str) -> None:
+def _follow(job_id: str, place: str) -> None:
     """Progress of a training; runs the page again when it has ended."""
-    engine = jobs.engine()
-    job = engine.jobs.get(job_id)
+    engine = visitor.engine()
+    job = engine.find(job_id)
     if job is None or not job.is_active:
         st.rerun()
     left, right = st.columns([5, 1], vertical_alignment="center")
     left.progress(training.fraction(job), text=training.stage(job))
-    if right.button("Cancel", key=f"cancel-{job_id}"):
+    if right.button("Cancel", key=f"{place}cancel-{job_id}"):
         engine.cancel(job)
         st.rerun()
 

@@ -97,7 +97,12 @@ def _cluster(subject: Subject) -> np.ndarray | None:
     if subject.has_sphere and len(subject.sphere.radii) > 1:
         labels = subject.view["nearest"]
     else:
-        found = waiting.result("clusters", "Clustering the embeddings", **subject.parameters)
+        found = waiting.result(
+            "clusters",
+            "Clustering the embeddings",
+            units=len(subject.scores),
+            **subject.parameters,
+        )
         if found is None:
             return None
         labels = found["clusters"]

@@ -46,6 +46,8 @@ def show(subject: Subject) -> None:
         answer = waiting.result(
             "clever_hans",
             f"Spoiling images and explaining them: {OBJECTIVES[objective]}",
+            units=16 * min(count, subject.normals),
+            of=objective,
             **subject.parameters | {"model": entry.name, "digest": entry.digest},
             others=[],
             count=count,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from deepsvdd_core import benchmark, catalogue, datasets, jobs, library, products
 from deepsvdd_core.experiment import SCHEDULES
+from pages.parts import visitor
 from pages.parts.frame import plain
 
 
@@ -18,14 +19,15 @@ def own_results() -> Path:
 
 
 def results() -> pd.DataFrame:
-    """All complete lines; a cell that was measured twice counts once."""
+    """All complete lines that hold for the data as they are now, each cell once."""
     published = (benchmark.PUBLISHED, benchmark.PUBLISHED_MNIST_C)
     bundled = [file for file in benchmark.RESULTS.glob("*.csv") if file not in published]
     tables = [benchmark.read(file) for file in (own_results(), *sorted(bundled))]
     tables = [table for table in tables if len(table)]
     if not tables:
         return benchmark.read(own_results())
-    return pd.concat(tables, ignore_index=True).drop_duplicates("key", ignore_index=True)
+    held = benchmark.present(pd.concat(tables, ignore_index=True))
+    return held.drop_duplicates("key", ignore_index=True)
 
 
 def choose() -> None:
@@ -42,11 +44,16 @@ def choose() -> None:
     left, middle, right = st.columns(3)
     chosen = left.multiselect(
         "Methods to measure",
-        [*methods, *(f"knn@{seen}" for seen in catalogue.features()[1:])],
+        [
+            *methods,
+            *(f"knn@{seen}" for seen in catalogue.features("knn")[1:]),
+            *(f"{name}@gradients" for name in ("mahalanobis", *catalogue.ON_GRADIENTS)),
+        ],
         default=["knn"],
         key="measure-methods",
         persist_state="session",
-        help="name@codes: on the codes of a Deep SVDD; name@network: on pretrained features.",
+        help="name@codes: on the codes of a Deep SVDD; name@gradients: on histograms of oriented "
+        "gradients; name@network: on pretrained features.",
     )
     normal = middle.multiselect(
         "Normal classes, one at a time", labels, default=labels[:1], key=f"measure-classes-{name}"
@@ -60,13 +67,25 @@ def choose() -> None:
         for method in chosen:
             for label in normal:
                 cell = benchmark.Cell(method, name, label, int(seed), schedule)
-                if cell.experiment.key not in done:
-                    title = f"{method}, {name}, normal: {label}"
-                    jobs.engine().submit("measure", cell.request, title)
+                if cell.experiment.key not in done and not _begin(cell):
+                    return
+
+
+def _begin(cell: benchmark.Cell) -> bool:
+    """Hand a cell to the engine; whether there was room for it."""
+    title = f"{cell.method}, {cell.dataset}, normal: {cell.normal_class}"
+    try:
+        visitor.engine().submit("measure", cell.request, title)
+    except ValueError as error:
+        st.warning(str(error))
+        return False
+    return True
 
 
 def follow() -> None:
-    """Measurements under way or just ended."""
+    """Measurements of this visitor under way or just ended; what others measured is kept, too."""
+    if any([_keep(job) for job in jobs.engine().listed("measure") if job.state == "finished"]):
+        st.rerun()
     measuring = _measuring()
     if measuring:
         polling = any(job.is_active for job in measuring)
@@ -74,14 +93,13 @@ def follow() -> None:
 
 
 def _measuring() -> list[jobs.Job]:
-    return [job for job in jobs.engine().jobs.values() if job.kind == "measure"]
+    return visitor.engine().own("measure")
 
 
 def _show(polling: bool) -> None:
-    engine = jobs.engine()
+    engine = visitor.engine()
     measuring = _measuring()
     active = [job for job in measuring if job.is_active]
-    kept = [_keep(job) for job in measuring if job.state == "finished"]
     for job in active[:8]:
         last = job.epochs[-1] if job.epochs else None
         share = last["epoch"] / max(1, last["epochs"]) if last else 0.0
@@ -97,7 +115,7 @@ def _show(polling: bool) -> None:
             st.error(f"{plain(job.title)}: {plain(job.message)}")
             if st.button("Dismiss", key=f"dismiss-{job.id}"):
                 engine.forget(job)
-    if any(kept) or (polling and not active):
+    if polling and (not active or any(job.state == "finished" for job in measuring)):
         st.rerun()
 
 
@@ -107,6 +125,10 @@ def _keep(job: jobs.Job) -> bool:
     arrays = products.get("measure", job.parameters)
     new = arrays is not None and cell.experiment.key not in set(results()["key"])
     if new:
-        benchmark.append(own_results(), benchmark.row_of(cell, arrays))
+        try:
+            benchmark.append(own_results(), benchmark.row_of(cell, arrays))
+        except OSError as error:
+            st.error(f"The measurement could not be kept ({error.strerror}); free some space.")
+            return False
     jobs.engine().forget(job)
     return new

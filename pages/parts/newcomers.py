@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from deepsvdd_core import datasets, figures
+from deepsvdd_core import datasets, figures, jobs
 from pages.parts import card, spoiling, state, waiting
 from pages.parts.components import component
 from pages.parts.frame import plain
@@ -49,15 +49,23 @@ def _upload(subject: Subject) -> Newcomers | None:
         max_upload_size=20,
         key="new-files",
     )
-    images = []
-    for file in files[:MOST]:
-        try:
-            images.append(datasets.read_picture(file, subject.images.shape[1:]))
-        except ValueError as error:
-            st.error(f"{plain(file.name)} cannot be used: {error}. Choose another picture.")
     if len(files) > MOST:
         st.warning(f"Only the first {MOST} pictures are placed.")
-    return Newcomers(np.stack(images), None) if images else None
+    if not files:
+        return None
+    contents = [file.getvalue() for file in files[:MOST]]
+    digests = [jobs.digest(content) for content in contents]
+    about = {"digests": digests, "shape": list(subject.images.shape[1:])}
+    answer = waiting.ask(waiting.Asked("pictures", about), payload=contents)
+    found = waiting.shown(answer, "Reading the pictures")
+    if found is None:
+        return None
+    reasons = found["refused"].tobytes().decode().split("\n")
+    for file, reason in zip(files[:MOST], reasons, strict=True):
+        if reason:
+            name = plain(datasets.printable(file.name))
+            st.error(f"{name} cannot be used: {reason}. Choose another picture.")
+    return Newcomers(found["images"], None) if len(found["images"]) else None
 
 
 def _draw(subject: Subject) -> Newcomers | None:
@@ -128,7 +136,7 @@ def _describe(subject: Subject, newcomers: Newcomers, found: dict[str, np.ndarra
         column = columns[place % 6]
         side = "above" if score > subject.threshold else "not above"
         column.image(card.enlarged(image), width=96, output_format="PNG")
-        column.caption(f"score {score:.4g}, {side} the ν-quantile")
+        column.caption(f"score {score:.4g}, {side} the threshold")
         if "relevance" in found:
             limit = float(found["limit"])
             colours = figures.diverging(found["relevance"][place : place + 1], limit)

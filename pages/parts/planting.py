@@ -27,7 +27,12 @@ def show(subject: Subject) -> None:
         "looked", "Training images to look at, at most", "400", "With and without the mark."
     )
     found = waiting.result(
-        "find_mark", "Explaining training images", **laboratory.subject_of(entry), count=count
+        "find_mark",
+        "Explaining training images",
+        units=count,
+        of=wanted.method,
+        **laboratory.subject_of(entry),
+        count=count,
     )
     if found is not None:
         _verdict(found)

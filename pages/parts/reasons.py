@@ -9,7 +9,7 @@ import streamlit as st
 from deepsvdd_core import benchmark, datasets
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.products import Arrays
-from pages.parts import card, laboratory, versus, waiting
+from pages.parts import card, fields, laboratory, versus, waiting
 from pages.parts.frame import plain
 from pages.parts.subject import Subject, choose, title
 
@@ -47,6 +47,8 @@ def measured(subject: Subject, count: int, others: tuple = ()) -> Arrays | None:
     return waiting.result(
         "clever_hans",
         "Spoiling images and explaining them",
+        units=16 * min(count, subject.normals) * (1 + len(others)),
+        of=subject.method,
         **subject.parameters,
         others=[[entry.name, entry.digest] for entry in others],
         count=count,
@@ -165,6 +167,7 @@ def _thesis(subject: Subject) -> None:
         return
 
     def turn() -> None:
-        st.session_state["choose-model"], st.session_state["choose-data"] = entry.name, dataset
+        fields.set_value("choose-model", entry.name)
+        fields.set_value("choose-data", dataset)
 
     st.button("Show its table", on_click=turn, icon=":material/arrow_upward:")

@@ -44,6 +44,8 @@ def _table(subject: Subject, entries: dict[str, library.ModelEntry], count: int)
         found = waiting.result(
             "clever_hans",
             f"Spoiling images and explaining them: {label}",
+            units=16 * min(count, subject.normals) * (1 + len(others)),
+            of=label,
             **subject.parameters | {"model": entry.name, "digest": entry.digest},
             others=[[other.name, other.digest] for other in others],
             count=count,

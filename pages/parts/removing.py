@@ -11,6 +11,7 @@ from pages.parts import frame, laboratory, spectra, waiting
 from pages.parts.subject import choose, fitting_datasets, title
 
 MEANS = {"removed": "Put the original pixels back", "masked": "Mask with the mean image"}
+COUNT = 200  # images with a mark, at most
 SHOWN = 8  # images before and after
 
 
@@ -46,8 +47,9 @@ def show() -> None:
     found = waiting.result(
         "remove_mark",
         "Scoring images with and without the mark",
+        units=COUNT,
         **laboratory.subject_of(models[name]),
-        count=200,
+        count=COUNT,
     )
     if found is not None:
         _scores(found, means)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from deepsvdd_core import figures, jobs, products, selection
 from deepsvdd_core.projections import score_field
-from pages.parts import served, state, waiting
+from pages.parts import served, state, visitor, waiting
 from pages.parts.components import component
 from pages.parts.subject import Subject
 
@@ -82,7 +82,7 @@ class Place:
     def of(cls, subject: Subject, kind: str) -> Place:
         """The map of this kind as far as it is there."""
         asked = {**subject.parameters, "projection": kind}
-        if kind != "radial" and products.find(products.file_name("project", asked)) is not None:
+        if kind != "radial" and products.exists(products.file_name("project", asked)):
             return cls("project", asked, "coordinates")
         return cls("view", subject.parameters, "radial" if kind == "radial" else "plane")
 
@@ -99,8 +99,9 @@ class Place:
 def coordinates(subject: Subject, kind: str) -> Place:
     """The coordinates of a map, or of the principal plane until they are there."""
     if kind != "radial":
-        text = f"{MAPS[kind]} of {len(subject.scores):,} images, up to minutes the first time"
-        waiting.result("project", text, **subject.parameters, projection=kind)
+        count = len(subject.scores)
+        text = f"{MAPS[kind]} of {count:,} images"
+        waiting.result("project", text, units=count, **subject.parameters, projection=kind)
     return Place.of(subject, kind)
 
 
@@ -108,7 +109,7 @@ def _linked(
     subject: Subject, kind: str, place: Place, threshold: float, key: str, arrows: list[dict]
 ) -> None:
     shape = subject.images.shape[1:]
-    radii = subject.sphere.radii_at(threshold) / subject.sphere.radii if subject.has_sphere else []
+    radii = subject.sphere.radii_at(threshold) / subject.sphere.units if subject.has_sphere else []
     drawn = "umap" if place.is_meanwhile else kind
 
     def picked() -> None:
@@ -229,14 +230,14 @@ def _trust(subject: Subject, kind: str, place: Place) -> None:
     }[kind]
     st.caption(f"All {len(subject.scores):,} images are drawn. {said}")
     asked = {**subject.parameters, "projection": kind, "coordinates": place.name}
-    answer = jobs.engine().request("trust", **asked)
+    answer = visitor.engine().request("trust", **asked)
     active = isinstance(answer, jobs.Job) and answer.is_active
     st.fragment(_measured, run_every=1.0 if active else None)(asked, active)
 
 
 def _measured(asked: dict[str, str], polling: bool) -> None:
     """What the map keeps, once the engine has measured it."""
-    answer = jobs.engine().request("trust", **asked)
+    answer = visitor.engine().request("trust", **asked)
     if isinstance(answer, jobs.Job):
         if answer.is_active:
             st.caption("How much it keeps is being measured …")
@@ -259,7 +260,7 @@ def _plain(subject: Subject, kind: str, place: Place, threshold: float, key: str
     """A Plotly chart where the component cannot run."""
     points = place.arrays[place.tensor]
     if kind == "radial":
-        radius = float((subject.sphere.radii_at(threshold) / subject.sphere.radii).mean())
+        radius = float((subject.sphere.radii_at(threshold) / subject.sphere.units).mean())
         figure = figures.radial_map(points, subject.is_anomaly, subject.scores, radius)
     else:
         figure = figures.planar_map(points[:, :2], subject.is_anomaly, subject.scores)

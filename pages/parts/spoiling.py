@@ -60,7 +60,9 @@ def show(
             "spoil-method", "Map by", list(is_positive), next(iter(is_positive)), width=FIELD
         )
     asked = {**subject.parameters, **chosen, "rows": rows, "explainer": method}
-    found = waiting.result("spoil", "Spoiling and asking again", **asked)
+    found = waiting.result(
+        "spoil", "Spoiling and asking again", units=len(rows), of=method, **asked
+    )
     if found is None:
         return
     file = served.array_address("spoil", asked)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import streamlit as st
 
 from deepsvdd_core import selection as codec
-from pages.parts import link
+from pages.parts import fields, link
 from pages.parts.subject import Subject
 
 
@@ -26,7 +28,7 @@ def select(subject: Subject, chosen: np.ndarray | None) -> None:
     none = chosen is None or not chosen.any()
     link.remember("selection", None if none else codec.packed(chosen))
     if not none:
-        st.session_state["choose-show"] = "selection"
+        fields.set_value("choose-show", "selection")
 
 
 def focus(subject: Subject) -> int | None:
@@ -34,7 +36,7 @@ def focus(subject: Subject) -> int | None:
     text = link.recall("image")
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and int(text) < len(subject.scores):
+    if re.fullmatch(r"[0-9]{1,9}", text) and int(text) < len(subject.scores):
         return int(text)
     return None
 

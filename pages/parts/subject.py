@@ -10,11 +10,16 @@ import numpy as np
 import streamlit as st
 
 from deepsvdd_core import datasets, jobs, library, tasks
+from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.products import Arrays
 from deepsvdd_core.sphere import Sphere
-from pages.parts import waiting
+from pages.parts import fields, waiting
 from pages.parts.frame import plain
 
+FIRST = next(  # of the models that come with the program
+    (name for name in sorted(library.shipped()) if "-ankle-boot-" in name), ""
+)
+LONGEST_TITLE = 200  # signs
 SPLITS = {"test": "Test images", "all": "With training"}
 
 
@@ -38,6 +43,16 @@ class Subject(NamedTuple):
     @property
     def scores(self) -> np.ndarray:
         return self.view["scores"]
+
+    @property
+    def method(self) -> str:
+        """How the model was made."""
+        return Experiment.from_dict(self.entry.header["experiment"]).method
+
+    @property
+    def normals(self) -> int:
+        """How many of the images are known to be normal."""
+        return 0 if self.is_anomaly is None else int((~self.is_anomaly).sum())
 
     @property
     def has_sphere(self) -> bool:
@@ -69,11 +84,12 @@ def choose(
 
     A link to something that is not there gets a sentence and the default.
     """
-    key = f"choose-{name}"
+    key = fields.key(f"choose-{name}")
     linked = st.query_params.get(name)
     if linked is not None and linked not in options:
         st.warning(f"There is no {label.lower()} “{plain(linked)}” here; this is another one.")
     known = (st.session_state.get(key), linked, st.session_state.get(f"last-{name}"), default)
+    known += tuple(options)  # a default may come from a file
     # Also when it is known: a widget of this key on another page is not this widget.
     st.session_state[key] = next(value for value in known if value in options)
     titles = _distinct({option: title(option) for option in options})
@@ -133,10 +149,20 @@ def subject(entry: library.ModelEntry, dataset: str, split: str = "test") -> Sub
     """The model's view of the data set; the page stops here while it is being computed."""
     parameters = jobs.subject(entry, dataset, split)
     test = images(dataset, parameters["fingerprint"], split)
-    view = waiting.result("view", f"Scoring the images of {dataset}", **parameters)
-    if test is None or view is None:
+    if test is None:
         st.stop()
-    for note in test.notes:
+    view = waiting.result(
+        "view",
+        f"Scoring {len(test.split.images):,} images of {dataset}",
+        units=len(test.split.images),
+        of=Experiment.from_dict(entry.header["experiment"]).method,
+        **parameters,
+    )
+    if view is None:
+        st.stop()
+    if entry.fault:
+        st.error(plain(f"Found when this model had been trained: {entry.fault}"))
+    for note in (*test.notes, *changes(entry, dataset, parameters["fingerprint"])):
         st.warning(plain(note))
     normal = tuple(entry.header["experiment"]["normal_classes"])
     labelled = set(normal) <= set(test.split.class_names)
@@ -152,6 +178,32 @@ def subject(entry: library.ModelEntry, dataset: str, split: str = "test") -> Sub
     )
 
 
+def changes(entry: library.ModelEntry, dataset: str, fingerprint: str) -> list[str]:
+    """Sentences about a model whose own data set is not what it was when the model was trained."""
+    known = entry.fingerprints.get(dataset)
+    if not known or known == fingerprint:
+        return []
+    classes = datasets.source(dataset).class_names
+    then = entry.header["provenance"].get("class_names", [])
+    said = [
+        f"{dataset} is not the same as when this model was trained; the AUROC in its name is of "
+        "the images of then, all else on this page of those of now."
+    ]
+    gone = [name for name in then if name not in classes]
+    if gone:
+        said.append(f"Since then these classes have gone: {', '.join(gone)}.")
+    new = [name for name in classes if name not in then]
+    if then and new:
+        said.append(f"These classes are new: {', '.join(new)}.")
+    missing = [name for name in entry.header["experiment"]["normal_classes"] if name in gone]
+    if missing:
+        said.append(
+            f"As {', '.join(missing)} was normal to the model, it is not known any more which "
+            "images are anomalous."
+        )
+    return said
+
+
 class ShownImages(NamedTuple):
     """Images of a data set and what the user should know of it."""
 
@@ -162,32 +214,39 @@ class ShownImages(NamedTuple):
 def images(dataset: str, fingerprint: str, split: str) -> ShownImages | None:
     """Bundled samples are read here; other sets by the engine, with progress."""
     if not datasets.source(dataset).slow:
-        loaded = waiting.bundled(dataset)
+        loaded = waiting.bundled(dataset, fingerprint)
         return ShownImages(loaded.shown(split), loaded.notes)
+    source = datasets.source(dataset)
+    text = f"Downloading {source.title}" if source.is_missing else f"Reading {source.title}"
     arrays = waiting.result(
         "images",
-        f"Reading {datasets.source(dataset).title}",
+        text,
+        units=source.download if source.is_missing else source.size,
+        of="download" if source.is_missing else "",
         dataset=dataset,
         fingerprint=fingerprint,
         split=split,
     )
     if arrays is None:
         return None
-    names = datasets.source(dataset).class_names
-    notes = arrays["notes"].tobytes().decode().splitlines()
-    return ShownImages(datasets.ImageSet(arrays["images"], arrays["labels"], names), tuple(notes))
+    names, notes = (
+        tuple(filter(None, arrays[name].tobytes().decode().split("\n")))
+        for name in ("classes", "notes")
+    )
+    return ShownImages(datasets.ImageSet(arrays["images"], arrays["labels"], names), notes)
 
 
 def start_model(models: Sequence[str]) -> str:
-    """The model shown when nobody has chosen: a bundled garment, or the first there is."""
-    return next((name for name in models if "-ankle-boot-" in name), next(iter(models)))
+    """The model shown when nobody has chosen: a shipped garment, or the first there is."""
+    return FIRST if FIRST in models else next(iter(models))
 
 
 def title(entry: library.ModelEntry) -> str:
     """One line for menus."""
     auroc = entry.header["provenance"].get("auroc")
     quality = "" if auroc is None else f" · AUROC {auroc:.1%}"
-    return f"{entry.header['provenance'].get('title', entry.name)}{quality}"
+    own = datasets.printable(entry.header["provenance"].get("title", "").strip(), LONGEST_TITLE)
+    return f"{own or entry.name}{quality}"
 
 
 def fitting_datasets(entry: library.ModelEntry) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from deepsvdd_core import jobs, products, selection
-from pages.parts import space, state, waiting
+from deepsvdd_core import products, selection
+from pages.parts import space, state, visitor, waiting
 from pages.parts.subject import Subject
 
 
@@ -48,7 +48,7 @@ def show(subject: Subject, kind: str, threshold: float) -> None:
 def _offer(kind: str, label: str, file_name: str, asked: dict) -> None:
     """A button that has the file made, then one that downloads it."""
     stored = products.file_name(kind, asked)
-    if products.find(stored) is not None:
+    if products.exists(stored):
         st.download_button(
             f"Download {file_name.rpartition('.')[2].upper()}",
             lambda: waiting.stored(stored)["file"].tobytes(),
@@ -64,5 +64,5 @@ def _offer(kind: str, label: str, file_name: str, asked: dict) -> None:
             st.rerun()  # it came while this run was waiting
     elif st.button(label, icon=":material/inventory_2:", key=f"make-{kind}"):
         st.session_state[f"wanted-{kind}"] = stored
-        jobs.engine().submit(kind, asked)
+        visitor.engine().submit(kind, asked)
         st.rerun(scope="fragment")

@@ -7,6 +7,7 @@ import streamlit as st
 from deepsvdd_core import figures, products
 from pages.parts import served, waiting
 from pages.parts.components import component
+from pages.parts.frame import plain
 from pages.parts.space import MARKUP
 from pages.parts.subject import Subject
 
@@ -41,7 +42,9 @@ def show(subject: Subject) -> None:
     truth = recording["is_anomaly"].astype(bool)
     groups = figures.groups(truth, len(truth))
     experiment = subject.entry.header["experiment"]
-    shown = subject.dataset == experiment["dataset"]
+    version = subject.entry.fingerprints.get(experiment["dataset"])
+    is_own = subject.dataset == experiment["dataset"]
+    shown = is_own and subject.parameters["fingerprint"] == version
     _theatre(
         key="theatre",
         data={
@@ -73,6 +76,12 @@ def show(subject: Subject) -> None:
             "focus": None,
         },
     )
+    if is_own and not shown:
+        why = "is not the same as" if version else "is not known to be the same as"
+        st.caption(
+            f"{plain(subject.dataset)} {why} when this model was trained, so the points have no "
+            "pictures."
+        )
     st.caption(
         f"{len(truth):,} test images of {experiment['dataset']}. One projection, fitted on the "
         "last epoch, shows all epochs; distances to the cross are exact, in units of the last "

@@ -1,4 +1,8 @@
-"""The threshold: one number that circle, histogram, frames and counts follow."""
+"""The threshold: one number that circle, histogram, frames and counts follow.
+
+It is not the trained radius: that leaves a share of the training images outside, and of others
+more. It comes from calibration scores, see `deepsvdd_core.calibration`.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import math
 import numpy as np
 import streamlit as st
 
-from deepsvdd_core import evaluation, figures, products
-from pages.parts import link
+from deepsvdd_core import calibration, evaluation, figures, products
+from deepsvdd_core.experiment import Experiment
+from pages.parts import fields, link
 from pages.parts.components import component
 from pages.parts.subject import Subject, choose
 
 RULES = {
-    "nu": "ν-quantile of training",
+    "nu": "ν",
     "keep95": "95 % of normals kept",
     "keep99": "99 % of normals kept",
     "f1": "best F1 (oracle)",
@@ -33,11 +38,12 @@ def choose_rule(subject: Subject) -> tuple[str, float]:
         "Threshold",
         options,
         "nu",
-        RULES.__getitem__,
+        lambda name: _about_nu(subject) if name == "nu" else RULES[name],
         widget=st.segmented_control,
         required=True,
-        help="From scores of training images alone, but for the oracle, which looks at the labels "
-        "of the images shown. Drag the line in the histogram for one of your own.",
+        help="From the scores of normal training images by the same method fitted without them, "
+        "but for the oracle, which looks at the labels of the images shown. Drag the line in the "
+        "histogram for one of your own.",
     )
     return rule, value(subject, rule)
 
@@ -53,8 +59,65 @@ def value(subject: Subject, rule: str) -> float | None:
         if truth is None or truth.all() or not truth.any():
             return None
         return evaluation.threshold_for_f1(subject.scores, truth)
-    kept = subject.entry.header["provenance"].get("training_quantiles")
+    kept = subject.entry.header["provenance"].get("calibration_quantiles")
     return None if kept is None else kept[int(rule.removeprefix("keep"))]
+
+
+def _choices(subject: Subject) -> Experiment:
+    return Experiment.from_dict(subject.entry.header["experiment"])
+
+
+def _calibrated(subject: Subject) -> int:
+    """How many calibration scores its threshold comes from; none in older files."""
+    return subject.entry.header["provenance"].get("calibration_scores", 0)
+
+
+def _about_nu(subject: Subject) -> str:
+    of = "false alarms" if _calibrated(subject) else "of training outside"
+    return f"ν: {100 * _choices(subject).nu:.3g} % {of}"
+
+
+def asked_for(subject: Subject, rule: str) -> float | None:
+    """The share of false alarms that a rule asks for; None where it asks for none."""
+    if rule == "nu":
+        return _choices(subject).nu
+    return 1 - int(rule.removeprefix("keep")) / 100 if rule.startswith("keep") else None
+
+
+def promise(subject: Subject, rule: str, limit: float) -> None:
+    """A line on what was asked, what the calibration gives, and what is measured."""
+    asked = asked_for(subject, rule)
+    if asked is None or value(subject, rule) is None:
+        return
+    count = _calibrated(subject)
+    if not count:
+        st.caption(
+            "This model has no calibration scores: its threshold comes from the images it was "
+            "fitted to, and of others more lie above it. Train it again for one that holds."
+        )
+        return
+    given = calibration.promise(asked, count)
+    st.caption(
+        f"Asked: {100 * asked:.3g}% of unseen normal images above the threshold. It is set by "
+        f"{count:,} scores of normal images from fits without them; so many leave "
+        f"{given.low:.1%} to {given.high:.1%} open (99 %). "
+        f"{_measured(subject, asked, count, limit)}"
+    )
+
+
+def _measured(subject: Subject, asked: float, count: int, limit: float) -> str:
+    """What became of it among normal test images that the model has not seen, in a sentence."""
+    choices = _choices(subject)
+    is_own = subject.dataset in (choices.dataset, choices.leave_out)
+    if not is_own or subject.parameters["split"] != "test" or not subject.normals:
+        return ""
+    flagged = int((subject.scores[~subject.is_anomaly] > limit).sum())
+    low, high = calibration.expected(asked, count, subject.normals)
+    found = f"Measured: {flagged:,} of {subject.normals:,} ({flagged / subject.normals:.1%})"
+    if low <= flagged <= high:
+        return f"{found}, {low:,} to {high:,} were to be expected."
+    side = "more" if flagged > high else "fewer"
+    return f"{found}, {side} than the {low:,} to {high:,} to be expected: it does not hold here."
 
 
 def _own(subject: Subject) -> float | None:
@@ -69,7 +132,7 @@ def _own(subject: Subject) -> float | None:
 def set_own(subject: Subject, score: float) -> None:
     """Take a threshold of the visitor's own."""
     link.remember(OWN, f"{subject.entry.digest}:{score!r}")
-    st.session_state["choose-rule"] = "own"
+    fields.set_value("choose-rule", "own")
 
 
 def histogram(subject: Subject, threshold: float, key: str = "scores", fixed: bool = False) -> None:

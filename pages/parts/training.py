@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from deepsvdd_core import catalogue, datasets, figures, jobs
+from deepsvdd_core import catalogue, datasets, figures, jobs, library
 from deepsvdd_core.experiment import SCHEDULES, Experiment
-from pages.parts import anomalies, frame, waiting
+from pages.parts import anomalies, frame, visitor, waiting
 from pages.parts.subject import choose
 
 STEP = 0.5  # seconds between two looks at a running job
@@ -33,7 +33,9 @@ def choose_experiment() -> Experiment | None:
     )
     method = _method()
     with st.expander("Schedule and details", key="schedule-details"):
-        choices = _details(source)
+        choices = _details(source, method)
+        if method in ("fcdd", "fcdd-masks"):
+            choices["upsampling_sigma"] = _sigma()
     with st.expander("Known anomalies and pollution", key="known-anomalies"):
         choices |= anomalies.choose(name, source, normal)
     if method in catalogue.NEEDS_ANOMALIES and not (
@@ -58,26 +60,29 @@ def choose_experiment() -> Experiment | None:
 
 
 def _method() -> str:
-    """Menus for the method and, for a shallow one, what it looks at."""
+    """Menus for the method and, where there is a choice, what it looks at."""
     methods = catalogue.methods()
     method = st.selectbox(
         "Method", methods, key="method", persist_state="session", help=_list(methods)
     )
     st.caption(methods[method])
-    if method not in catalogue.names("estimators", "ESTIMATORS"):
+    features = catalogue.features(method)
+    if len(features) == 1:
         return method
+    is_shallow = method in catalogue.names("estimators", "ESTIMATORS")
     seen = st.selectbox(
         "It looks at",
-        catalogue.features(),
-        key="features",
+        features,
+        key="features" if is_shallow else f"features-{method}",
         persist_state="session",
-        help="pixels; codes of a Deep SVDD trained first; or features of a network trained on "
-        "ImageNet (the weights of resnet18 and vgg16 are downloaded when first used).",
+        help="pixels; codes of a Deep SVDD trained first; gradients: histograms of oriented "
+        "gradients, which need no training; or features of a network trained on ImageNet (the "
+        "weights of resnet18 and vgg16 are downloaded when first used).",
     )
     return method if seen == "pixels" else f"{method}@{seen}"
 
 
-def _details(source: datasets.Source) -> dict[str, object]:
+def _details(source: datasets.Source, method: str) -> dict[str, object]:
     kept = {"persist_state": "session"}
     default = Experiment("any", ("any",))
     schedule = st.segmented_control(
@@ -86,29 +91,34 @@ def _details(source: datasets.Source) -> dict[str, object]:
         default="live",
         required=True,
         key="schedule",
-        help="live: seconds, for a class to watch. medium: a minute. short and full: the thesis' "
+        help="live: seconds, for a class to watch. medium: a minute. Setting the threshold takes "
+        "0.8 to 4 times as long again. short and full: the thesis' "
         "learning rates after pre-training as an autoencoder, for a few epochs and for all of "
         "them, which takes an hour.",
         **kept,
     )
-    usual = {**default.to_dict(), **SCHEDULES[schedule]}
+    chosen = catalogue.schedule(schedule, method)
+    usual = {**default.to_dict(), **chosen}
+    is_needed = method in catalogue.NEEDS_PRETRAINING
     return {
-        **SCHEDULES[schedule],
+        **chosen,
         "nu": st.number_input(
-            "ν, share of training images that may lie outside",
+            "ν, share of false alarms",
             0.0,
             1.0,
             default.nu,
             step=0.01,
             key="nu",
+            help="Of unseen normal images above the threshold. For a sphere it is also the share "
+            "of training images outside of the trained radius.",
             **kept,
         ),
         "pretrain_epochs": st.number_input(
             "Epochs of pre-training as an autoencoder",
-            0,
+            int(is_needed),
             10_000,
             usual["pretrain_epochs"],
-            key=f"pretrain-epochs-{schedule}",
+            key=f"pretrain-epochs-{schedule}{'-needed' if is_needed else ''}",
             **kept,
         ),
         "epochs": st.number_input(
@@ -136,15 +146,42 @@ def _details(source: datasets.Source) -> dict[str, object]:
     }
 
 
+def _sigma() -> float | None:
+    """How far each cell of FCDD's map is spread; None: as the stride of the network says."""
+    return st.number_input(
+        "σ of the map, in pixels",
+        0.1,
+        28.0,
+        None,
+        step=0.1,
+        placeholder="by the stride",
+        key="upsampling-sigma",
+        persist_state="session",
+        help="How far each cell of the map is spread over pixels. Empty: the smallest with which "
+        "Gaussians alone make of a constant map one whose highest place is 1.1 times its lowest. "
+        "The score stays the same; fcdd-masks learns from the spread map.",
+    )
+
+
 def _list(summaries: dict[str, str]) -> str:
     return "\n".join(f"- **{name}**: {summary}" for name, summary in summaries.items())
 
 
+def begin(experiment: Experiment) -> jobs.Job | None:
+    """Hand a training to the engine; None, with a sentence, where there is no room for it."""
+    try:
+        library.check_room(visitor.name())
+        return visitor.engine().train(experiment)
+    except ValueError as error:
+        st.warning(str(error))
+        return None
+
+
 def follow(job_id: str | None) -> None:
     """The job of the link; without one, the running ones to choose from."""
-    engine = jobs.engine()
-    job = engine.jobs.get(job_id)
-    if job is not None:
+    engine = visitor.engine()
+    job = engine.find(job_id)
+    if job is not None and job.kind == "train":
         st.fragment(_show, run_every=STEP if job.is_active else None)(job.id)
         return
     if job_id is not None:
@@ -152,7 +189,7 @@ def follow(job_id: str | None) -> None:
             "This training is not known here any more; if it finished, its model is on the "
             "Models page."
         )
-    running = [job for job in engine.jobs.values() if job.kind == "train" and job.is_active]
+    running = [job for job in engine.own("train") if job.is_active]
     for other in running:
         st.page_link(
             frame.TRAIN, label=f"Follow: {frame.plain(other.title)}", query_params={"job": other.id}
@@ -163,20 +200,22 @@ def follow(job_id: str | None) -> None:
 
 def _show(job_id: str) -> None:
     """Progress, curves and what comes next of one training."""
-    engine = jobs.engine()
-    job = engine.jobs[job_id]
+    engine = visitor.engine()
+    job = engine.find(job_id)
+    if job is None:
+        st.rerun()
     was_active = job.is_active
     st.subheader(frame.plain(job.title))
     if was_active:
         st.progress(fraction(job), text=stage(job))
-        if st.button("Cancel", icon=":material/stop:"):
-            engine.cancel(job)
+        if engine.owns(job) and st.button("Cancel", icon=":material/stop:"):
+            st.query_params["job"] = engine.cancel(job).id
             st.rerun()
     _curves(job.epochs)
-    if job.epochs and job.epochs[-1]["health"] != "sound":
-        st.warning(job.epochs[-1]["health"])
+    if was_active and job.epochs and job.epochs[-1]["health"] != "sound":
+        st.error(job.epochs[-1]["health"])
     if not was_active:
-        _end(engine, job)
+        _end(job)
     elif not job.is_active:
         st.rerun()
 
@@ -188,6 +227,8 @@ def fraction(job: jobs.Job) -> float:
     choices = job.parameters["experiment"]
     total = choices["pretrain_epochs"] + choices["epochs"]
     last = job.epochs[-1]
+    if last["stage"] == "calibrating":
+        return last["epoch"] / last["epochs"]
     before = choices["pretrain_epochs"] if last["stage"] == "training" else 0
     return min(1.0, (before + last["epoch"]) / total)
 
@@ -199,6 +240,8 @@ def stage(job: jobs.Job) -> str:
     last = job.reports[-1] if job.reports else {"stage": "Reading the data"}
     if "epoch" not in last:
         return f"{last['stage']} …"
+    if last["stage"] == "calibrating":
+        return f"Calibrating the threshold: {last['epoch'] / last['epochs']:.0%} …"
     if last["stage"] == "fitting":
         return "Fitting …"
     return f"{last['stage'].capitalize()}: epoch {last['epoch']} of {last['epochs']} …"
@@ -231,17 +274,21 @@ def _curves(epochs: list[dict]) -> None:
         )
 
 
-def _end(engine: jobs.Engine, job: jobs.Job) -> None:
+def _end(job: jobs.Job) -> None:
     """What a training left behind, and where to go."""
     if job.state == "cancelled":
         st.info("Cancelled; no model was kept.")
     elif job.state == "failed":
         st.error(frame.plain(job.message))
-        if job.content is not None and st.button("Save again", icon=":material/save:"):
-            save_again(engine, job)
+        is_mine = visitor.engine().owns(job)
+        if is_mine and job.content is not None and st.button("Save again", icon=":material/save:"):
+            save_again(job)
             st.rerun()
     else:
-        st.success("Finished; the model is in the library.")
+        if fault := _fault(job):
+            st.error(f"Finished, but not a success; the model is in the library. {fault}")
+        else:
+            st.success("Finished; the model is in the library.")
         for page, label in ((frame.EXPLORE, "Explore it"), (frame.EXPLAIN, "Explain its images")):
             st.page_link(
                 page,
@@ -251,9 +298,17 @@ def _end(engine: jobs.Engine, job: jobs.Job) -> None:
             )
 
 
-def save_again(engine: jobs.Engine, job: jobs.Job) -> None:
+def _fault(job: jobs.Job) -> str:
+    """What was found wrong with a trained model; empty where nothing was, or it is gone."""
+    try:
+        return frame.plain(library.find(job.model).fault)
+    except ValueError:
+        return ""
+
+
+def save_again(job: jobs.Job) -> None:
     """Put a model into the library that did not fit before; a sentence if it still does not."""
     try:
-        engine.save(job)
-    except OSError as error:
+        jobs.engine().save(job)
+    except (ValueError, OSError) as error:
         job.message = str(error)

@@ -11,16 +11,23 @@ from deepsvdd_core.products import Arrays
 from pages.parts import heatmaps, waiting
 from pages.parts.frame import NO_BAR
 from pages.parts.subject import Subject, choose
+from pages.parts.waiting import Asked
 
+REAL = "real anomalies, by their masks"
 MIXED = "three kinds"
+PERCENT = st.column_config.NumberColumn(format="%.1f %%")
 COLUMNS = {
-    name: st.column_config.NumberColumn(format=form)
-    for name, form in (
-        ("area", "%.2f"),
-        ("random order", "%.2f"),
-        ("share of random", "%.0f %%"),
-        ("likeness to random weights", "%.2f"),
-    )
+    "AUROC of pixels": PERCENT,
+    "share of random": PERCENT,
+    "from": PERCENT,
+    "to": PERCENT,
+    "likeness to random weights": st.column_config.NumberColumn(format="%.2f"),
+}
+LEVELS = {"better": "better than random", "weak": "weak", "random": "no better than random"}
+SIGNS = {
+    "better": ":green[:material/check_circle:]",
+    "weak": ":orange[:material/error:]",
+    "random": ":red[:material/warning:]",
 }
 DEFINITIONS = """
 **Conservation.** Sum of the map + what the constants of the model took = score. Biases, batch norm,
@@ -32,96 +39,128 @@ garbage.
 map explains if that is larger; the worst of all judged images. More than 1 means that huge values
 cancel each other.
 
+**Real anomalies.** Where the test images come with masks, these decide: how well relevance ranks
+the marked above the other pixels of an image, as the mean AUROC over images with an anomaly. A
+random map has 50 %. *Better*: the whole 95 % interval (Student's t over images) is at least 60 %.
+*Weak*: it is above 50 %. Else *no better than random*, or worse where it is below 50 %. *Pooled*:
+one curve over the pixels of all test images, those without anomaly included.
+
 **Deletion.** Normal test images are spoilt, then restored pixel by pixel to the clean original, the
-most relevant first, up to half of the pixels. The area under the falling excess score; lower is
-better. A map must clearly beat a random order: at most 0.8 of its area.
+most relevant first, up to half of the pixels. The area under the falling excess score, in units of
+what random orders leave; lower is better. *Better*: the whole 95 % interval over images is at most
+80 %. *Weak*: it is below 100 %. Else *no better than random*, or worse where it is above 100 %.
 
 **Random weights.** Rank correlation with the maps of the same network with new random weights in
 all layers. A map that hardly changes shows the image, not what was learned; at most 0.5.
-
-**Pixel AUROC**, where the data set has masks: how well relevance ranks marked above unmarked
-pixels. *Pooled*: one curve over the pixels of all test images, those without anomaly included.
-*Mean*: of one curve per image with an anomaly. 50 % is chance.
 """
 
 
-def show(subject: Subject, row: int, methods: list[str], *, has_masks: bool) -> None:
+def show(
+    subject: Subject,
+    row: int,
+    methods: list[str],
+    answers: dict[tuple[str, int], Arrays | jobs.Job],
+    *,
+    has_masks: bool,
+) -> None:
     """One column per method, as wide as those of the maps, and their ranking.
 
-    row: the image whose conservation is told.
+    row: the image whose conservation is told; answers: the maps, by method and row.
     """
     left, *columns = heatmaps.columns("bench-verdicts", 1 + len(methods))
     with left:
         st.markdown("**Can it be trusted?**")
         local = corruptions.LOCAL[subject.images.shape[1]]
-        kind = choose("judged", "Judged on anomalies by", [MIXED, *local], MIXED)
+        options = [*([REAL] if has_masks else []), MIXED, *local]
+        kind = choose("judged", "Judged on anomalies by", options, options[0])
         kinds = list(local) if kind == MIXED else [kind]
         with st.popover("What this means"):
             st.markdown(DEFINITIONS)
     asked = {m: {**subject.parameters, "explainer": m} for m in methods}
-    verdicts = {}
+    masked, spoilt = {}, {}
     for column, (method, about) in zip(columns, asked.items(), strict=True):
         with column:
             st.markdown(f"**{method}**")
-            _conservation(waiting.glance("explain", {**about, "index": row}), row)
-            judged = _answer("judge", f"Judging {method}", {**about, "corruptions": kinds})
-            if judged is not None:
-                verdicts[method] = judged
-                _verdict(method, judged)
+            _conservation(answers[method, row], row)
             if has_masks:
-                _localisation(_answer("localise", f"Comparing {method} with masks", about))
-    if len(verdicts) > 1:
-        _ranking(verdicts)
+                localise = Asked("localise", about, len(subject.scores), method)
+                found = _answer(localise, f"Comparing {method} with masks")
+                if found is not None:
+                    masked[method] = found
+                    _real(found)
+            if kind != REAL:
+                judge = Asked("judge", {**about, "corruptions": kinds}, of=method)
+                judged = _answer(judge, f"Judging {method}")
+                if judged is not None:
+                    spoilt[method] = judged
+                    _spoilt(method, judged)
+    if max(len(masked), len(spoilt)) > 1:
+        _ranking(masked, spoilt)
 
 
-def ranked(verdicts: dict[str, Arrays]) -> pd.DataFrame:
-    """A line per method, sound ones first, then by deletion area in units of a random order's.
+def ranked(masked: dict[str, Arrays], spoilt: dict[str, Arrays]) -> pd.DataFrame:
+    """A line per method, the best first: by masks of real anomalies where there are any.
 
-    verdicts: what `honesty.judge` found, by method.
+    Without masks, methods without faults stand first, then the level decides, then the area. masked
+    and spoilt: what `honesty.judge_masked` and `honesty.judge` found, by method.
     """
-    lines = [
-        {
-            "method": method,
-            "area": float(judged["area"]),
-            "random order": float(judged["random_area"]),
-            "share of random": 100 * float(judged["area"] / judged["random_area"]),
-            "likeness to random weights": round(float(judged["likeness"]), 2) + 0.0,  # no -0
-            "verdict": "sound" if judged["is_sound"] else badge(judged),
-        }
-        for method, judged in sorted(verdicts.items(), key=lambda item: _rank(item[1]))
-    ]
+    lines = []
+    for method, found in (masked or spoilt).items():
+        value = 100 * float(found["found"])
+        level, faults = _text(found["level"]), _text(found["faults"])
+        place = list(LEVELS).index(level)
+        lines.append(
+            {
+                "method": method,
+                "verdict": LEVELS[level] + (", with faults" if faults else ""),
+                ("AUROC of pixels" if masked else "share of random"): value,
+                "from": 100 * float(found["low"]),
+                "to": 100 * float(found["high"]),
+                "likeness to random weights": round(float(found["likeness"]), 2) + 0.0,  # no -0
+                "order": (place, -value) if masked else (bool(faults), place, value),
+            }
+        )
+    lines.sort(key=lambda line: line.pop("order"))
     return pd.DataFrame(lines)
-
-
-def _rank(judged: Arrays) -> tuple[bool, float]:
-    return not judged["is_sound"], float(judged["area"] / judged["random_area"])
 
 
 def badge(judged: Arrays) -> str:
     """The verdict in one sentence."""
-    return judged["badge"].tobytes().decode()
+    return _text(judged["badge"])
 
 
-def _ranking(verdicts: dict[str, Arrays]) -> None:
+def _text(array: np.ndarray) -> str:
+    return array.tobytes().decode()
+
+
+def _ranking(masked: dict[str, Arrays], spoilt: dict[str, Arrays]) -> None:
     st.markdown("**Ranked by the honesty row**")
     st.dataframe(
-        ranked(verdicts),
+        ranked(masked, spoilt),
         hide_index=True,
         height="content",
         column_config=COLUMNS,
         placeholder="not defined",
         key="ranking-of-methods",
-        alt="Methods, sound ones first, by their deletion area relative to a random order.",
+        alt="Methods, the best first, with what decides and its 95 % interval.",
     )
+    if masked:
+        st.caption(
+            "By level, then by the mean AUROC with which relevance ranks the pixels of real "
+            "anomalies, and its 95 % interval; a random map has 50 %."
+        )
+        return
     st.caption(
-        "Sound methods stand first, and of these the one whose most relevant pixels, restored "
-        "first, take away the excess score fastest. At 100 % of a random order a map says nothing; "
-        "sound needs at most 80 %."
+        "Methods without faults stand first, then the level decides, then the area that the most "
+        "relevant pixels, restored first, leave, in per cent of that of random orders, with its "
+        "95 % interval. These anomalies are made; masks of real ones would decide instead."
     )
 
 
-def _answer(kind: str, text: str, asked: dict[str, object]) -> Arrays | None:
-    answer = waiting.glance(kind, asked)
+def _answer(asked: Asked, text: str) -> Arrays | None:
+    if not waiting.are_wanted([asked], text):
+        return None
+    answer = waiting.glance(asked)
     if not isinstance(answer, jobs.Job):
         return answer
     if answer.is_active:
@@ -144,13 +183,31 @@ def _conservation(found: Arrays | jobs.Job, row: int) -> None:
     )
 
 
-def _verdict(method: str, judged: Arrays) -> None:
-    sign = ":green[:material/check_circle:]" if judged["is_sound"] else ":red[:material/warning:]"
-    st.markdown(f"{sign} {badge(judged)}")
+def _sign(found: Arrays) -> str:
+    """Green, orange or red; a fault takes the green away."""
+    level = _text(found["level"])
+    return SIGNS["weak" if level == "better" and len(found["faults"]) else level]
+
+
+def _real(found: Arrays) -> None:
+    """The verdict by masks of real anomalies."""
+    st.markdown(f"{_sign(found)} {badge(found)}")
     said = [
-        f"Deletion area {judged['area']:.2f}, random order {judged['random_area']:.2f}",
-        *_known("Largest pixel {:.2g} of the score", judged["peak"]),
-        *_known("Likeness to random weights {:z.2f}", judged["likeness"]),
+        f"Pixel AUROC against {int(found['count'])} masks: mean per image {found['found']:.1%}",
+        *_known("pooled {:.1%}", found["pooled"]),
+        *_known("largest pixel {:.2g} of the score", found["peak"]),
+        *_known("likeness to random weights {:z.2f}", found["likeness"]),
+    ]
+    st.caption("; ".join(said) + ".")
+
+
+def _spoilt(method: str, judged: Arrays) -> None:
+    """The verdict on spoilt images."""
+    st.markdown(f"{_sign(judged)} {badge(judged)}")
+    said = [
+        f"Deletion area {judged['area']:.2f}, random orders {judged['random_area']:.2f}",
+        *_known("largest pixel {:.2g} of the score", judged["peak"]),
+        *_known("likeness to random weights {:z.2f}", judged["likeness"]),
         f"{int(judged['count'])} spoilt images",
     ]
     st.caption("; ".join(said) + ".")
@@ -162,18 +219,6 @@ def _verdict(method: str, judged: Arrays) -> None:
             alt=f"Deletion curve of {method} and of a random order",
             key=f"deletion-{method}",
         )
-
-
-def _localisation(found: Arrays | None) -> None:
-    if found is None:
-        return
-    said = [
-        *_known("pooled {:.1%}", found["pooled"]),
-        *_known("mean per image {:.1%}", found["mean"]),
-    ]
-    st.caption(
-        f"Pixel AUROC against {int(found['count'])} masks: {', '.join(said) or 'not defined'}."
-    )
 
 
 def _known(form: str, value: np.ndarray) -> list[str]:

@@ -26,6 +26,9 @@ def choose_second(first: Subject) -> Subject | None:
     name = choose("versus", "Compare with", list(titles), NOBODY, titles.__getitem__)
     if name == NOBODY:
         return None
+    if models[name].digest == first.entry.digest:
+        st.info("Both files hold the same model; choose another one to compare with.")
+        return None
     return subject(models[name], first.dataset, first.parameters["split"])
 
 
@@ -54,6 +57,7 @@ def show(first: Subject, second: Subject, kind: str, limit: float, rule: str) ->
             space.show(model, kind, at, key=f"map-{name}")
             threshold.histogram(model, at, key=f"scores-{name}", fixed=model is second)
             threshold.counts(model, at, columns=3)
+            threshold.promise(model, rule, at)
     st.subheader("Where A and B disagree")
     places = [ranks(model.scores) for model in (first, second)]
     apart = np.abs(places[0] - places[1])

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from deepsvdd_core.products import Arrays
-from pages.parts import frame, gallery, laboratory, spectra, state, waiting
+from pages.parts import frame, gallery, laboratory, places, spectra, state, waiting
 from pages.parts.subject import Subject, choose
 
 
@@ -22,7 +22,13 @@ def show(subject: Subject) -> None:
             "maps", "Images of the class, at most", "200", "At least 20 are needed."
         )
     found = waiting.result(
-        "strategies", "Explaining images", **subject.parameters, label=label, count=count
+        "strategies",
+        "Explaining images",
+        units=min(count, int((subject.labels == subject.class_names.index(label)).sum())),
+        of=subject.method,
+        **subject.parameters,
+        label=label,
+        count=count,
     )
     if found is None:
         return
@@ -56,7 +62,7 @@ def gap(found: Arrays) -> None:
     st.plotly_chart(
         spectra.eigenvalues(values, count),
         config=frame.NO_BAR,
-        key=f"gap-{len(values)}-{len(found['labels'])}-{leap}",
+        key=f"{places.here()}gap-{len(values)}-{len(found['labels'])}-{leap}",
         alt=f"{len(values)} eigenvalues; the largest leap follows number {count}.",
     )
     st.caption(

@@ -29,7 +29,7 @@ def show(subject: Subject) -> None:
         versus.show(subject, second, kind, limit, rule)
         card.show(subject, limit)
     else:
-        _alone(subject, kind, limit)
+        _alone(subject, kind, rule, limit)
     st.subheader("Ladder of normality")
     ladder.show(subject, limit)
     film = st.expander("Training theatre: how it came to this", on_change="rerun")
@@ -42,10 +42,11 @@ def show(subject: Subject) -> None:
             takeaway.show(subject, kind, limit)
 
 
-def _alone(subject: Subject, kind: str, limit: float) -> None:
+def _alone(subject: Subject, kind: str, rule: str, limit: float) -> None:
     picture, about = st.columns([5, 2], gap="medium")
     with st.container():  # filled first: what a moved threshold changes most
         threshold.counts(subject, limit)
+        threshold.promise(subject, rule, limit)
     with picture:
         drawn = st.container()
         threshold.histogram(subject, limit)

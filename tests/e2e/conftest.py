@@ -10,9 +10,9 @@ PATIENCE = 60_000  # milliseconds
 expect.set_options(timeout=PATIENCE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
-    """A headless browser of this computer."""
+    """A headless browser of this computer; its event loop must end before other tests begin."""
     found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     path = next((path for path in found if path), None)
     if path is None:
@@ -24,7 +24,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory):
     with server(tmp_path_factory.mktemp("home")) as running:
         yield running

@@ -1,0 +1,65 @@
+"""Keep models as files: one safetensors file each, tensors and a JSON header, never pickle."""
+
+from __future__ import annotations
+
+from deepsvdd_core.library.files import (
+    FORMAT,
+    LARGEST_FILE,
+    SUFFIX,
+    ModelFile,
+    encode,
+    home,
+    read,
+    write,
+    write_atomically,
+)
+from deepsvdd_core.library.names import BUNDLED, check_name, folder, shipped, shortened
+from deepsvdd_core.library.shelf import (
+    MOST_BYTES,
+    MOST_MODELS,
+    BrokenFile,
+    ModelEntry,
+    Usage,
+    add,
+    broken,
+    check_room,
+    check_upload,
+    delete,
+    entries,
+    find,
+    put,
+    trained,
+    usage,
+)
+
+__all__ = [
+    "BUNDLED",
+    "FORMAT",
+    "LARGEST_FILE",
+    "MOST_BYTES",
+    "MOST_MODELS",
+    "SUFFIX",
+    "BrokenFile",
+    "ModelEntry",
+    "ModelFile",
+    "Usage",
+    "add",
+    "broken",
+    "check_name",
+    "check_room",
+    "check_upload",
+    "delete",
+    "encode",
+    "entries",
+    "find",
+    "folder",
+    "home",
+    "put",
+    "read",
+    "shipped",
+    "shortened",
+    "trained",
+    "usage",
+    "write",
+    "write_atomically",
+]
