@@ -91,6 +91,9 @@ class Visit(contextlib.AbstractContextManager):
     ) -> list[ForwardMsg]:
         """Ask for a page ("" is the first) and return the messages up to the end of the run.
 
+        A run that ended early because the page asked for another, as when a result came meanwhile,
+        is not the end.
+
         state: further fields of the request, such as the states of widgets.
         """
         request = BackMsg()
@@ -102,7 +105,9 @@ class Visit(contextlib.AbstractContextManager):
             message.ParseFromString(self.socket.recv(timeout=timeout))
             messages.append(message)
             if message.WhichOneof("type") == "script_finished":
-                return messages
+                if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                    return messages
+                messages = []
 
 
 def elements(messages: list[ForwardMsg], kind: str) -> list:

@@ -210,7 +210,10 @@ class Detector(ABC):
             f"{path.name} does not hold all parts of a {experiment.method} model; download or "
             "save it again."
         )
-        scores = model.tensors.pop(SCORES, None)
+        scores = model.tensors.pop(SCORES, np.empty(0))
+        counted = model.header["provenance"].get("calibration_scores", scores.size)
+        if scores.shape != (counted,):
+            raise incomplete
         try:
             detector = cls.restore(experiment, model)
         except (KeyError, RuntimeError, TypeError, IndexError) as error:
@@ -219,7 +222,7 @@ class Detector(ABC):
         sizes = {name: (value.shape, value.dtype) for name, value in held.items()}
         if sizes != {name: (value.shape, value.dtype) for name, value in model.tensors.items()}:
             raise incomplete
-        if scores is not None:
+        if scores.size:
             check_calibration(path.name, scores)
             detector.calibration_scores = scores
         detector.check(path.name, tuple(model.header["provenance"]["image_shape"]))

@@ -96,6 +96,11 @@ def shipped() -> tuple[dict, dict[str, np.ndarray]]:
     return json.loads(about), load(content)
 
 
+def scores() -> dict[str, np.ndarray]:
+    """The calibration scores that its header counts."""
+    return {"calibration": shipped()[1]["calibration"]}
+
+
 def header(**changes: object) -> dict:
     """The header of the shipped model with parts of it changed; a part is a dict."""
     made = copy.deepcopy(shipped()[0])
@@ -312,7 +317,7 @@ def odd_headers() -> Iterator[tuple[str, bytes]]:
 def filled(choices: dict) -> dict[str, np.ndarray]:
     """Tensors of an untrained detector, with a radius so that it counts as one."""
     tensors = detectors.build(Experiment("mnist", ("3",), **choices)).contents()[1]
-    return {
+    return scores() | {
         name: np.ones_like(value) if name.rpartition(".")[2] in ("radius", "threshold_score")
         else np.asarray(value, order="C")
         for name, value in tensors.items()
@@ -461,7 +466,7 @@ def shallow(rows: object, estimator: str = "knn", **changes: object) -> bytes:
     more = {"shape": [1, 28, 28], "threshold": 1.0, "chosen": {}, **changes}
     about = header(detector="shallow", experiment=choices)
     about |= {name: value for name, value in more.items() if value is not ...}
-    return model(about, {} if rows is None else {"rows": np.asarray(rows, order="C")})
+    return model(about, scores() | ({} if rows is None else {"rows": np.asarray(rows, order="C")}))
 
 
 def slow(title: str) -> bytes:
@@ -518,7 +523,8 @@ def shallow_ones() -> Iterator[tuple[str, bytes]]:
     about = header(
         detector="shallow", experiment=codes, shape=[1, 28, 28], threshold=1.0, chosen={}
     )
-    inside = {f"deep.{name}": value for name, value in shipped()[1].items()}
+    network = {name: x for name, x in shipped()[1].items() if name not in scores()}
+    inside = scores() | {f"deep.{name}": x for name, x in network.items()}
     rows = np.random.default_rng(0).normal(size=(60, 32)).astype(np.float32)
     yield "fine-shallow-on-codes", model(about, {"rows": rows, **inside})
     yield (
