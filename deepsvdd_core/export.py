@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from deepsvdd_core.evaluation import Confusion
-from deepsvdd_core.figures import address, diverging, sheet
+from deepsvdd_core.figures import account, address, diverging, sheet
 
 COLUMNS = ("id", "label", "score", "distance", "percentile", "x", "y", "z", "cluster", "is_anomaly")
 # Not even a mistake can make the page ask the network for something. plotly.js writes code for
@@ -47,8 +47,9 @@ class Selection(NamedTuple):
     ids (n,) are rows of the test split, labels n names, scores (n,) float64, images
     (n, C, H, W) uint8. distances (n,) to the hypersphere's centre in embedding units, percentiles
     (n,) of the scores among all, coordinates (n, 2) or (n, 3) on the map, clusters (n,) int,
-    is_anomaly (n,) bool, relevance (n, H, W) in score units, limit: the relevance at the end of the
-    colour scale, the largest there is where it is not given.
+    is_anomaly (n,) bool, relevance (n, H, W) in score units, by an explainer, constants (n,): what
+    its sums lack of the scores, limit: the relevance at the end of the colour scale, the largest
+    there is where it is not given.
     """
 
     ids: np.ndarray
@@ -61,15 +62,24 @@ class Selection(NamedTuple):
     clusters: np.ndarray | None = None
     is_anomaly: np.ndarray | None = None
     relevance: np.ndarray | None = None
+    constants: np.ndarray | None = None
+    explainer: str = ""
     limit: float | None = None
+
+    @property
+    def colours(self) -> np.ndarray | None:
+        """The heatmaps (n, 3, H, W) uint8 on one colour scale."""
+        if self.relevance is None:
+            return None
+        return diverging(self.relevance, self.limit or float(np.abs(self.relevance).max()) or 1.0)
 
 
 def bundle(selection: Selection, state: dict) -> bytes:
     """A zip of selection.csv, images/<id>.png, state.json and, with relevance, two things more.
 
-    These are heatmaps/<id>.png on one colour scale and relevance.npz with the values (arrays ids
-    and relevance; it loads without pickle). Numbers in
-    the table read back as the same float64. Equal contents give equal bytes.
+    These are heatmaps/<id>.png on one colour scale and relevance.npz with the values (arrays ids,
+    relevance, explainer, and constants where there is an account; it loads without pickle). Numbers
+    in the table read back as the same float64. Equal contents give equal bytes.
 
     Raises:
         ValueError: nothing is selected.
@@ -79,13 +89,13 @@ def bundle(selection: Selection, state: dict) -> bytes:
     for index, image in zip(selection.ids, selection.images, strict=True):
         files[f"images/{index}.png"] = sheet(image[None], columns=1)
     if selection.relevance is not None:
-        limit = selection.limit or float(np.abs(selection.relevance).max())
-        for index, heatmap in zip(
-            selection.ids, diverging(selection.relevance, limit), strict=True
-        ):
+        for index, heatmap in zip(selection.ids, selection.colours, strict=True):
             files[f"heatmaps/{index}.png"] = sheet(heatmap[None], columns=1)
+        arrays = {"relevance": selection.relevance, "explainer": np.array(selection.explainer)}
+        if selection.constants is not None:
+            arrays["constants"] = selection.constants
         raw = io.BytesIO()
-        np.savez(raw, ids=selection.ids, relevance=selection.relevance)
+        np.savez(raw, ids=selection.ids, **arrays)
         files["relevance.npz"] = raw.getvalue()
     files["state.json"] = json.dumps(state, indent=2, ensure_ascii=False).encode()
     buffer = io.BytesIO()
@@ -125,14 +135,13 @@ def report(
     ]
     for index, (heading, figure) in enumerate(figures.items()):
         parts += [f"<h2>{escape(heading)}</h2>", _figure(figure, index)]
-    pictures = [
-        f'<figure><img alt="image {index}" src="{address(sheet(image[None], columns=1))}">'
-        f"<figcaption>image {index}<br>{escape(label)}<br>score {score:.6g}</figcaption></figure>"
-        for index, label, score, image in zip(
-            selection.ids, selection.labels, selection.scores, selection.images, strict=True
+    parts.append("<h2>Selected images</h2>")
+    if selection.relevance is not None:
+        parts.append(
+            f"<p>Beside each image its map by {escape(selection.explainer)}: red pushes towards "
+            "anomalous, blue towards normal, on one scale for all.</p>"
         )
-    ]
-    parts += ["<h2>Selected images</h2>", '<div class="images">', *pictures, "</div>"]
+    parts += ['<div class="images">', *_pictures(selection), "</div>"]
     head = (
         '<meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -168,6 +177,27 @@ def _table(selection: Selection) -> str:
     # Python's own numbers: csv writes a float by repr, the shortest text with the same value.
     writer.writerows(zip(*(np.asarray(values).tolist() for values in kept.values()), strict=True))
     return text.getvalue()
+
+
+def _pictures(selection: Selection) -> Iterator[str]:
+    """Each image, its map and what its pixels explain of the score."""
+    colours = selection.colours
+    for place, index in enumerate(selection.ids):
+        shown = {f"image {index}": selection.images[place]}
+        if colours is not None:
+            shown[f"map of image {index} by {selection.explainer}"] = colours[place]
+        pictures = "".join(
+            f'<img alt="{escape(name)}" src="{address(sheet(image[None], columns=1))}">'
+            for name, image in shown.items()
+        )
+        bars = ""
+        if selection.constants is not None:
+            total = float(selection.relevance[place].sum(dtype=np.float64))
+            bars = account(total, float(selection.constants[place]))
+        yield (
+            f"<figure>{pictures}<figcaption>image {index}<br>{escape(selection.labels[place])}<br>"
+            f"score {selection.scores[place]:.6g}{bars}</figcaption></figure>"
+        )
 
 
 def _rows(rows: Iterable[tuple[str, str]], css: str = "text") -> str:

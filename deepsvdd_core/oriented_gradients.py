@@ -17,7 +17,7 @@ from torch import Tensor
 from deepsvdd_core.scaling import Preprocessing, pixels_of
 
 DIRECTIONS = 8  # over the full circle: from dark to bright is not from bright to dark
-BLUR = 0.7  # standard deviation in pixels, of the image
+BLUR = {1: 0.7, 3: 1.0}  # standard deviation in pixels, of grey and of colour images
 WINDOW = 1.5  # the same, of what a cell sees
 STRIDE = 4  # pixels between cells
 SMALLEST = 1e-6  # in units of white, added to the sum of all histograms of an image
@@ -27,7 +27,7 @@ FLOOR = 1e-3  # gradient, in units of white, that a map takes every pixel to hav
 
 
 @functools.lru_cache(maxsize=16)
-def filters(side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def filters(side: int, channels: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Along a side of n pixels: blur (n, n), central differences (n, n), cells (c, n).
 
     Borders are mirrored; the difference of the outermost pixels is one-sided.
@@ -35,7 +35,7 @@ def filters(side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     same = np.eye(side)
     slope = np.gradient(same, axis=0) if side > 1 else np.zeros((1, 1))
     first = min(STRIDE // 2, (side - 1) // 2)
-    blur = gaussian_filter1d(same, BLUR, axis=0)
+    blur = gaussian_filter1d(same, BLUR[channels], axis=0)
     return blur, slope, gaussian_filter1d(same, WINDOW, axis=0)[first::STRIDE]
 
 
@@ -43,8 +43,9 @@ class OrientedGradients(Preprocessing):
     """Pixels in [0, 1] (N, 1 or 3, H, W) to histograms (N, 8, rows, columns) of non-negative roots.
 
     Rows and columns of cells lie four pixels apart: 7 x 7 for 28 x 28 pixels, 8 x 8 for 32 x 32.
-    Colours count by their luminance. All histograms of an image together are divided by their sum,
-    so their squares sum to one, and a constant image has zeros. Differentiable; nothing is learned.
+    Colours count by their luminance, blurred a little more: photographs are noisier than drawings.
+    All histograms of an image together are divided by their sum, so their squares sum to one, and a
+    constant image has zeros. Differentiable; nothing is learned.
     """
 
     keeps_pixels = False
@@ -117,7 +118,8 @@ class OrientedGradients(Preprocessing):
 
     def _along(self, pixels: Tensor, which: int) -> tuple[Tensor, Tensor]:
         """One kind of `filters` for rows and for columns."""
+        channels = pixels.shape[1]
         return tuple(
-            torch.tensor(filters(side)[which], dtype=pixels.dtype, device=pixels.device)
+            torch.tensor(filters(side, channels)[which], dtype=pixels.dtype, device=pixels.device)
             for side in pixels.shape[2:]
         )

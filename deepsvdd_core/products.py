@@ -25,8 +25,10 @@ MOST_KEPT = 300_000_000  # bytes in memory
 NAME = re.compile(r"[a-z_]{1,40}-[0-9a-f]{16}\.safetensors")
 LAYOUT = 2  # of all kinds; one more whenever all get other arrays
 LAYOUTS = {  # of kinds that have got others, or other values, since
-    **dict.fromkeys(("localise", "images", "spoil", "clever_hans", "heatmaps", "clusters"), 3),
-    **dict.fromkeys(("judge", "measure", "explain", "scale"), 4),
+    **dict.fromkeys(("images", "clusters", "view", "place", "guess", "explainers", "bundle"), 3),
+    **dict.fromkeys(("report", "strategies", "find_mark"), 3),
+    **dict.fromkeys(("localise", "spoil", "clever_hans", "heatmaps", "measure"), 4),
+    **dict.fromkeys(("judge", "explain", "scale"), 5),
 }
 
 Arrays = dict[str, np.ndarray]
@@ -40,9 +42,14 @@ def folder() -> Path:
     return library.home() / "products"
 
 
+def layout(kind: str) -> int:
+    """A number that grows when products of a kind get other arrays or values."""
+    return LAYOUTS.get(kind, LAYOUT)
+
+
 def file_name(kind: str, parameters: dict) -> str:
     """The same for equal parameters, whatever their order."""
-    text = json.dumps([LAYOUTS.get(kind, LAYOUT), parameters], sort_keys=True)
+    text = json.dumps([layout(kind), parameters], sort_keys=True)
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
 
 

@@ -10,7 +10,14 @@ from deepsvdd_core.corruptions import CORRUPTIONS
 from deepsvdd_core.detectors import DeepDetector
 from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.explainers import APPLIES, EXPLAINERS, LEDGERS, supported
+from deepsvdd_core.explainers import (
+    APPLIES,
+    EXPLAINERS,
+    LEDGERS,
+    analysing,
+    standing_for,
+    supported,
+)
 from deepsvdd_core.explainers.fcdd import fcdd_map
 from deepsvdd_core.explainers.gradients import (
     grad_cam,
@@ -26,7 +33,7 @@ from deepsvdd_core.tasks import one_vs_rest, spoil
 from tests.conftest import fitted
 
 ON_A_PATH = {"Integrated Gradients", "GradientShap"}  # whose sums are right to 2 %
-NETWORK = ["Integrated Gradients", "GradientShap", "Occlusion", "Saliency", "Grad-CAM"]
+NETWORK = ["GradientShap", "Integrated Gradients", "Occlusion", "Saliency", "Grad-CAM"]
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +131,15 @@ def test_what_applies_to_a_detector_is_listed():
     def made(**choices):
         return supported(detectors.build(Experiment("a", ("0",), **choices)))
 
-    lrp = ["LRP-eps", "LRP-gamma/ZBox"]
-    assert made() == [*lrp, *NETWORK]
-    assert made(objective="soft-boundary") == [*lrp, *NETWORK]
-    assert made(objective="hsc-l1") == [*lrp, *NETWORK]
+    first, *others = NETWORK
+    with_lrp = [first, "LRP-eps", "LRP-gamma/ZBox", *others]
+    assert first == "GradientShap"
+    assert made() == made(objective="soft-boundary") == made(objective="hsc-l1") == with_lrp
+    features = made(encoder="gradients-28")  # LRP leaves nothing to constants
+    assert features[0] == "LRP-eps" and sorted(features) == sorted({*with_lrp} - {"Grad-CAM"})
     assert made(objective="fcdd", encoder="fcdd-28") == ["FCDD", *NETWORK]
     assert made(objective="fcdd-masks", encoder="fcdd-28") == ["FCDD", *NETWORK]
-    assert made(objective="hsc", encoder="fcdd-28") == [*lrp, *NETWORK]
+    assert made(objective="hsc", encoder="fcdd-28") == with_lrp
     assert made(objective="reconstruction") == ["Residual", *NETWORK]
     assert made(objective="hybrid") == NETWORK
     assert made(detector="shallow", estimator="kde") == ["Distance shares"]
@@ -139,6 +148,15 @@ def test_what_applies_to_a_detector_is_listed():
     assert made(detector="shallow", estimator="pca", features="codes") == []
     assert made(detector="shallow", estimator="isolation-forest") == []
     assert made(detector="vae") == []
+
+
+def test_what_stands_for_a_model_compares_only_where_there_are_references():
+    names = ["GradientShap", "LRP-eps", "Integrated Gradients"]
+    assert standing_for(names, has_references=True) == "GradientShap"
+    assert standing_for(names, has_references=False) == "LRP-eps"
+    assert standing_for(["Residual"], has_references=False) == "Residual"
+    assert standing_for(["Occlusion"], has_references=False) == "Occlusion"
+    assert analysing(names) == "LRP-eps" and analysing(["FCDD", "Saliency"]) == "FCDD"
 
 
 def test_tables_agree():

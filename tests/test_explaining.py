@@ -7,7 +7,8 @@ from deepsvdd_core import datasets, library, tasks
 from deepsvdd_core.corruptions import CORRUPTIONS
 from deepsvdd_core.explainers import EXPLAINERS, LEDGERS, POSITIVE, supported
 from deepsvdd_core.explainers.gradients import integrated_gradients, occlusion
-from deepsvdd_core.pipeline import Subject, asking, explaining
+from deepsvdd_core.pipeline import Subject, explaining, maps
+from deepsvdd_core.pipeline import subject as about
 from deepsvdd_core.progress import nothing, silent
 
 MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
@@ -56,20 +57,53 @@ def test_sum_and_constants_are_the_score(subject, explainer):
     assert total == pytest.approx(found["score"], rel=0.03)
 
 
-def test_what_compares_has_the_mean_of_normal_training_images(subject):
+def test_what_compares_has_the_normal_training_images_that_the_model_scores_lowest(subject):
     found = explaining.explain(subject, index=3, explainer="Integrated Gradients")
     train = datasets.load(subject.dataset).train
     normal = train.images[train.labels == 3]
-    expected = integrated_gradients(subject.detector, subject.shown.images[3:4], normal)[0]
+    lowest = normal[np.argsort(subject.detector.anomaly_score(normal))[:20]]
+    expected = integrated_gradients(subject.detector, subject.shown.images[3:4], lowest)[0]
     assert np.array_equal(found["relevance"], expected)
     grey = integrated_gradients(subject.detector, subject.shown.images[3:4])[0]
     assert not np.array_equal(grey, expected)
 
 
+def subject_of(entry):
+    name = f"{entry.header['experiment']['dataset']}-sample"
+    return Subject(entry.name, entry.digest, name, datasets.fingerprint(name), "test")
+
+
+@pytest.mark.parametrize("name", sorted(library.shipped()))
+def test_maps_of_what_is_above_the_threshold_have_the_sign_of_the_finding(name):
+    subject = subject_of(library.find(name))
+    above = np.flatnonzero(subject.scores > subject.detector.threshold)
+    rows = np.random.default_rng(0).permutation(above)[:20]
+    found = maps.explained(subject, subject.shown.images[rows])
+    total, scores = found["relevance"].sum(axis=(1, 2), dtype=np.float64), subject.scores[rows]
+    assert (total > 0).mean() >= 0.95
+    assert (total >= 0.8 * scores).mean() >= 0.95
+    assert total + found["constants"] == pytest.approx(scores, rel=0.03)
+    few = maps.heatmaps(subject, first=int(rows[0]), count=1)["relevance"]
+    assert few.sum() > 0
+
+
+def test_many_maps_take_fewer_steps_and_look_the_same(subject):
+    strangest = np.argsort(-subject.scores)[:600:15]
+    images = subject.shown.images[strangest]
+    found = maps.explained(subject, images)
+    few = maps.explains(subject, "GradientShap", is_rough=True)(subject.detector, images)
+    pairs = zip(found["relevance"], few, strict=True)
+    assert min(np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs) > 0.7
+    rise = subject.scores[strangest] - found["constants"]
+    missed = [np.abs(m.sum(axis=(1, 2)) / rise - 1).mean() for m in (found["relevance"], few)]
+    assert missed[0] < 0.02 < missed[1] < 0.2
+
+
 def test_without_normal_images_there_is_nothing_to_compare_with(subject):
     name = "fashion-mnist-sample"
     elsewhere = subject._replace(dataset=name, fingerprint=datasets.fingerprint(name))
-    assert asking.references_of(elsewhere) is None
+    assert maps.references_of(elsewhere) is None
+    assert maps.explainer_of(elsewhere) == "LRP-eps" and maps.explainer_of(subject) != "LRP-eps"
     found = explaining.explain(elsewhere, index=0, explainer="Occlusion")
     expected = occlusion(subject.detector, elsewhere.shown.images[:1])[0]
     assert np.array_equal(found["relevance"], expected)
@@ -81,13 +115,14 @@ def test_an_explainer_without_an_account_has_no_constants(subject):
 
 
 def test_an_explainer_that_does_not_apply_gets_a_sentence(subject):
-    with pytest.raises(ValueError, match="Residual does not apply to one-class; choose from LRP"):
+    with pytest.raises(ValueError, match="Residual does not apply to one-class; choose from Gra"):
         explaining.explain(subject, index=3, explainer="Residual")
 
 
 def test_the_colour_scale_is_one_per_explainer_and_can_be_cancelled(subject):
+    standing = explaining.scale(subject, explainer="GradientShap", on_step=nothing)["limit"]
+    assert standing == maps.limit_of(subject)
     found = explaining.scale(subject, explainer="LRP-eps", on_step=nothing)["limit"]
-    assert found == asking.limit_of(subject)
     few = EXPLAINERS["LRP-eps"](subject.detector, subject.shown.images[::5])
     assert found == pytest.approx(np.quantile(np.abs(few), 0.999), rel=1e-4)
     with pytest.raises(Stopped):
@@ -137,7 +172,7 @@ def test_a_spoilt_image_is_scored_placed_and_explained(subject):
     clean = subject.shown.images[[3, 8]]
     assert np.array_equal(found["images"][:, 0, :, :7], 255 - clean[:, 0, :, :7])
     assert found["masks"].shape == (2, 28, 28)
-    assert found["before"] == pytest.approx(subject.scores[[3, 8]])
+    assert found["before"] == pytest.approx(subject.scores[[3, 8]], rel=1e-5)
     assert found["after"] == pytest.approx(subject.detector.anomaly_score(found["images"]))
     radii = np.linalg.norm(found["coordinates"], axis=1) * subject.detector.sphere.radii[0]
     assert radii == pytest.approx(np.sqrt(found["after"]), rel=1e-4)
@@ -182,7 +217,7 @@ def test_localisation_ranks_the_pixels_of_the_mask(subject, monkeypatch):
         np.concatenate([clean[:10], marked.images[10:]]), np.zeros(40), ("3",), masks
     )
     changed = data._replace(test=test)
-    monkeypatch.setattr(asking, "dataset_of", lambda name, fingerprint: changed)
+    monkeypatch.setattr(about, "dataset_of", lambda name, fingerprint: changed)
     found = explaining.localise(subject, explainer="LRP-gamma/ZBox", **HEARD)
     assert found["count"] == 30
     assert 0.5 < found["low"] < found["found"] < found["high"] < 1

@@ -26,6 +26,8 @@ GREY = Selection(
     clusters=np.array([0, 1, 1]),
     is_anomaly=np.array([True, False, True]),
     relevance=RNG.normal(size=(3, 28, 28)).astype(np.float32),
+    constants=np.array([0.5, -0.25, 0.0]),
+    explainer=f"Maps {EVIL}",
 )
 COLOUR = Selection(
     GREY.ids, GREY.labels, GREY.scores, RNG.integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
@@ -76,6 +78,8 @@ def test_relevance_is_there_as_numbers_and_as_colours():
     stored = np.load(io.BytesIO(archive.read("relevance.npz")), allow_pickle=False)
     assert np.array_equal(stored["ids"], GREY.ids)
     assert np.array_equal(stored["relevance"], GREY.relevance)
+    assert np.array_equal(stored["constants"], GREY.constants)
+    assert str(stored["explainer"]) == GREY.explainer
     colours = np.array(Image.open(archive.open("heatmaps/7.png"))).astype(int)
     red_over_blue = colours[:, :, 0] - colours[:, :, 2]
     strong = np.abs(GREY.relevance[0]) > 0.1 * np.abs(GREY.relevance[0]).max()
@@ -139,7 +143,12 @@ class Page(HTMLParser):
 def test_the_page_asks_for_nothing():
     page = Page(drawn())
     fetched = [value for name, value in page.attributes if name in ("src", "href", "srcset")]
-    assert len(fetched) == 3
+    assert len(fetched) == 6
+    assert f"its map by {GREY.explainer}:" in page.text
+    total = GREY.relevance.sum(axis=(1, 2), dtype=np.float64)
+    for share, rest in zip(total, GREY.constants, strict=True):
+        said = f"pixels {share:.3g}, no pixel {rest:.3g}, score {share + rest:.3g}"
+        assert said in page.text and ("aria-label", said) in page.attributes
     assert all(value.startswith("data:image/png;base64,") for value in fetched)
     assert not set(page.tags) & {"link", "iframe", "object", "embed", "base", "form"}
     assert not re.search(r"url\(|@import", page.styles)
@@ -158,7 +167,7 @@ def test_texts_are_shown_as_they_are_and_never_run():
     text = drawn()
     page = Page(text)
     assert EVIL not in text
-    assert page.text.count(EVIL) == 6  # title, two headings, provenance twice, label
+    assert page.text.count(EVIL) == 7  # title, two headings, provenance twice, label, explainer
     assert "prefers-color-scheme: dark" in page.styles
 
 

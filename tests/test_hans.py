@@ -8,8 +8,7 @@ from deepsvdd_core import datasets, detectors, jobs, library, selection
 from deepsvdd_core.corruptions import ARTEFACTS, MNIST_C
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.honesty.localisation import overlap, strongest
-from deepsvdd_core.pipeline import hans, running
-from deepsvdd_core.pipeline.asking import Subject
+from deepsvdd_core.pipeline import Subject, hans, running
 from deepsvdd_core.pipeline.ensembles import judge_of, rank, unit
 from deepsvdd_core.progress import nothing, silent
 

@@ -31,7 +31,7 @@ def asked():
 
 
 def sheet(kind, asked, number=0):
-    parts = ("model", "digest") if kind == "heatmaps" else ()
+    parts = ("model", "digest") if kind == served.HEATMAPS else ()
     place = "/".join(asked[name] for name in (*parts, "dataset", "fingerprint", "split"))
     return f"/files/{kind}/{place}/{number}.png"
 
@@ -62,11 +62,11 @@ def test_what_is_not_there_is_not_found_at_once(running, asked):
         parts = {name: str({**asked, **one}[name]) for name in served.EXPLAINED}
         targets.append("/" + "/".join([served.RELEVANCE, *parts.values()]))
         if {*one} <= {*served.SUBJECT}:
-            targets.append(sheet("heatmaps", parts))
+            targets.append(sheet(served.HEATMAPS, parts))
         if {*one} <= {*served.IMAGES}:
             targets.append(sheet("images", parts))
-    for number in (4, 10**9, "9" * 5000, "x", "%00"):
-        targets += [sheet("images", asked, number), sheet("heatmaps", asked, number)]
+    for number in (16, 10**9, "9" * 5000, "x", "%00"):
+        targets += [sheet("images", asked, number), sheet(served.HEATMAPS, asked, number)]
     for name in ("a" * 5000, "view-" + "0" * 16, "%00", "%ff", "%2e%2e", "..%5c..%5capp.py"):
         targets += [f"/files/arrays/{name}", f"/files/components/{name}", f"/files/{name}"]
     answers, _ = ask_together(running, targets)
@@ -84,7 +84,7 @@ def test_three_hundred_wrong_addresses_do_not_stop_the_first_page(running, asked
         lambda n: {"split": f"x{n}"},
     ]
     maps = ["/" + served.relevance_address({**asked, **wrong[n % 5](n)}) for n in range(250)]
-    sheets = [sheet("heatmaps", asked, 10**8 + n) for n in range(50)]
+    sheets = [sheet(served.HEATMAPS, asked, 10**8 + n) for n in range(50)]
     answers, first = ask_together(running, maps + sheets)
     assert {answer.status for answer in answers} == {404}
     assert {answer.status for answer in first} == {200}
@@ -107,10 +107,10 @@ def test_three_hundred_maps_to_compute_do_not_stop_the_first_page(running, asked
 
 
 def test_a_sheet_is_drawn_once_for_all_who_ask(running, asked):
-    answers, _ = ask_together(running, [sheet("heatmaps", asked)] * 40)
+    answers, _ = ask_together(running, [sheet(served.HEATMAPS, asked)] * 40)
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
-    assert np.asarray(Image.open(io.BytesIO(answers[0].body))).shape == (16 * 28, 16 * 28, 3)
+    assert np.asarray(Image.open(io.BytesIO(answers[0].body))).shape == (4 * 28, 16 * 28, 3)
 
 
 def test_an_explainer_that_does_not_apply_says_so(running, asked):

@@ -1,7 +1,7 @@
 // A map of images that is linked to the page: hover, click, lasso, keyboard, selection.
 //
 // data: { view, arrays, tensor, kind, label, radii, dials, colours, legend, contours, arrows, names,
-// pictures, heatmaps, threshold, selection, focus } as pages/parts/space.py makes it. Events to the
+// pictures, heatmaps, explainer, threshold, selection, focus } as pages/parts/space.py makes it. Events to the
 // page: "picked" (an image), "selected" (a bit per image, as base64), "failed" (a sentence).
 
 import { bitsOf, fetchArrays, textOf } from "./data.js";
@@ -255,7 +255,8 @@ export class ScatterMap extends Picture {
     title.textContent = `${names[this.view.labels[row]]}, image ${image}`;
     about.textContent =
       `Score ${score.toPrecision(3)}, stranger than ${below.toFixed(1)} % of these images; ` +
-      `${score > this.data.threshold ? "above" : "not above"} the threshold.`;
+      `${score > this.data.threshold ? "above" : "not above"} the threshold.` +
+      (heatmaps ? ` Map: ${this.data.explainer}.` : "");
     const places = this.screen();
     const [x, y] = [places[2 * row], places[2 * row + 1]];
     const right = x < this.stage.clientWidth - 250;

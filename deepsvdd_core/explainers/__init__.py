@@ -14,6 +14,7 @@ import numpy as np
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.explainers.fcdd import fcdd_map, has_map
 from deepsvdd_core.explainers.gradients import (
+    ROUGH,
     grad_cam,
     gradient_shap,
     gradient_shap_ledger,
@@ -30,18 +31,31 @@ from deepsvdd_core.explainers.lrp import Ledger, lrp_epsilon, lrp_gamma
 from deepsvdd_core.explainers.residual import rebuilds, residual, residual_ledger
 from deepsvdd_core.explainers.shallow import distance_ledger, distance_shares, measures_distance
 
-__all__ = ["EXPLAINERS", "LEDGERS", "POSITIVE", "Explainer", "Ledger", "comparing", "supported"]
+__all__ = [
+    "COMPARES",
+    "EXPLAINERS",
+    "LEDGERS",
+    "POSITIVE",
+    "Explainer",
+    "Ledger",
+    "analysing",
+    "comparing",
+    "standing_for",
+    "supported",
+]
 
 Explainer = Callable[[Detector, np.ndarray], np.ndarray]
 
+# In the order in which they stand for a model: first those whose sum is the score, then the one
+# whose sum has the sign of the finding.
 EXPLAINERS: dict[str, Explainer] = {
-    "LRP-eps": lrp_epsilon,
-    "LRP-gamma/ZBox": lrp_gamma,
     "Distance shares": distance_shares,
     "Residual": residual,
     "FCDD": fcdd_map,
-    "Integrated Gradients": integrated_gradients,
     "GradientShap": gradient_shap,
+    "LRP-eps": lrp_epsilon,
+    "LRP-gamma/ZBox": lrp_gamma,
+    "Integrated Gradients": integrated_gradients,
     "Occlusion": occlusion,
     "Saliency": saliency,
     "Grad-CAM": grad_cam,
@@ -49,13 +63,13 @@ EXPLAINERS: dict[str, Explainer] = {
 
 # Which detectors an explainer can explain.
 APPLIES: dict[str, Callable[[Detector], bool]] = {
-    "LRP-eps": has_distance,
-    "LRP-gamma/ZBox": has_distance,
     "Distance shares": measures_distance,
     "Residual": rebuilds,
     "FCDD": has_map,
-    "Integrated Gradients": has_gradient,
     "GradientShap": has_gradient,
+    "LRP-eps": has_distance,
+    "LRP-gamma/ZBox": has_distance,
+    "Integrated Gradients": has_gradient,
     "Occlusion": has_gradient,
     "Saliency": has_gradient,
     "Grad-CAM": has_filters,
@@ -78,20 +92,44 @@ POSITIVE = ("Residual", "FCDD", "Saliency", "Grad-CAM")
 
 
 def comparing(
-    name: str, references: np.ndarray | None
+    name: str, references: np.ndarray | None, *, is_rough: bool = False
 ) -> tuple[Explainer, Callable[[Detector, np.ndarray], Ledger] | None]:
     """An explainer and its account, where there is one, that compare with these references.
 
     references: normal images, uint8 (M, C, H, W); None: an image of one grey. Explainers that
-    compare with nothing leave them aside.
+    compare with nothing leave them aside. is_rough: for many maps that are only looked at;
+    GradientShap then takes a tenth of the time, and its sums may be off.
     """
     explainer, ledger = EXPLAINERS[name], LEDGERS.get(name)
     if name not in COMPARES:
         return explainer, ledger
     known = partial(explainer, references=references)
+    if is_rough and name == "GradientShap":
+        known = partial(known, steps=ROUGH)
     return known, None if ledger is None else partial(ledger, references=references)
 
 
 def supported(detector: Detector) -> list[str]:
-    """Names of the explainers that apply to a detector; others raise ValueError and say why."""
-    return [name for name, applies in APPLIES.items() if applies(detector)]
+    """Names of the explainers that apply to a detector, that which stands for it first.
+
+    Where images become features that lead back to pixels, LRP's maps sum to the score. Explainers
+    that are not named raise ValueError and say why.
+    """
+    names = [name for name, applies in APPLIES.items() if applies(detector)]
+    if has_distance(detector) and not detector.preprocessing.keeps_pixels:
+        names.remove("LRP-eps")
+        return ["LRP-eps", *names]
+    return names
+
+
+def standing_for(names: list[str], *, has_references: bool) -> str:
+    """The first of these explainers; without references, the first that compares with nothing."""
+    return next((name for name in names if has_references or name not in COMPARES), names[0])
+
+
+def analysing(names: list[str]) -> str:
+    """The explainer whose maps are compared with each other and with truth: LRP where it applies.
+
+    The thesis' (4.3.3, 4.3.4).
+    """
+    return "LRP-eps" if "LRP-eps" in names else names[0]

@@ -28,7 +28,7 @@ from deepsvdd_core.explainers.lrp import Ledger
 STEPS = (50, 200, 800)  # of the path from the reference to the image, until its sum is right
 MOST_MISSED = 0.02  # by that sum, of the score or of its rise
 DRAWS = 5  # random references
-FIRST = 10  # steps from each of them, before STEPS are tried
+ROUGH = (10,)  # steps from each of them, before STEPS are tried
 WINDOW, STRIDE = 4, 2  # pixels, of what is covered
 AT_ONCE = 500  # images the network sees at once
 
@@ -82,17 +82,22 @@ def integrated_gradients_ledger(
 
 
 def gradient_shap(
-    detector: Detector, images: np.ndarray, references: np.ndarray | None = None
+    detector: Detector,
+    images: np.ndarray,
+    references: np.ndarray | None = None,
+    *,
+    steps: tuple[int, ...] = (*ROUGH, *STEPS),
 ) -> np.ndarray:
     """GradientShap: as Integrated Gradients, from references drawn at random; the mean of many.
 
     uint8 (N, C, H, W) to float32 (N, H, W); the sum is the score minus the mean score of those
     references (Lundberg and Lee, 2017; Erion et al., 2021). Each image has its own draw, which its
     pixels decide. Places on the way from a reference are even, not random: then sums are right.
+    steps: as for Integrated Gradients.
     """
     inputs, known = _inputs(detector, images), _references(detector, references)
     starts = known[_drawn(images, len(known))]
-    return _shown(detector, images, _path(_score(detector), inputs, starts, (FIRST, *STEPS)))
+    return _shown(detector, images, _path(_score(detector), inputs, starts, steps))
 
 
 def gradient_shap_ledger(

@@ -13,6 +13,7 @@ from PIL import Image
 from plotly.colors import sample_colorscale
 
 from deepsvdd_core.figures.relevance import DIVERGING
+from deepsvdd_core.figures.relevance import account as account
 from deepsvdd_core.figures.relevance import deletion_curves as deletion_curves
 from deepsvdd_core.figures.relevance import stops as stops
 

@@ -8,6 +8,7 @@ from plotly.colors import sample_colorscale
 
 DIVERGING = "RdBu_r"  # red pushes towards anomalous, blue towards normal
 RED, BLUE = (178, 24, 43), (33, 102, 172)  # its ends
+UNEXPLAINED = (136, 136, 136)
 STOPS = 65
 MUTED = "#888888"  # text that can be read on white and on black
 
@@ -24,6 +25,32 @@ def stops(*, is_positive: bool, transparent: bool) -> list[list[float]]:
     scale = "Reds" if is_positive else DIVERGING
     colours = sample_colorscale(scale, np.linspace(0, 1, STOPS), colortype="tuple")
     return np.column_stack([255 * np.array(colours), np.full(STOPS, 255)]).round(1).tolist()
+
+
+def account(total: float, constants: float) -> str:
+    """HTML: bars, from zero on, of what a map's pixels explain of a score and of what none does.
+
+    total: the sum of the map; constants: the score minus that. The second bar begins where the
+    first ends, so that it ends at the score.
+    """
+    score = total + constants
+    low = min(0.0, total, score)
+    span = max(0.0, total, score) - low or 1.0
+
+    def lane(start: float, end: float, colour: tuple[int, ...]) -> str:
+        left, width = (min(start, end) - low) / span, abs(end - start) / span
+        return (
+            '<div style="height: 7px; margin: 1px 0; background: rgba(128, 128, 128, 0.15)">'
+            f'<div style="height: 7px; margin-left: {left:.2%}; width: {width:.2%}; '
+            f'background: rgb{colour}"></div></div>'
+        )
+
+    said = f"pixels {total:.3g}, no pixel {constants:.3g}, score {score:.3g}"
+    bars = lane(0.0, total, RED if total > 0 else BLUE) + lane(total, score, UNEXPLAINED)
+    return (
+        f'<div role="img" aria-label="{said}">{bars}</div>'
+        f'<div style="font-size: 0.8rem; opacity: 0.8">{said}</div>'
+    )
 
 
 def deletion_curves(shares: np.ndarray, curves: np.ndarray) -> go.Figure:

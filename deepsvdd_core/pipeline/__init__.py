@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from deepsvdd_core.datasets import read_pictures
-from deepsvdd_core.pipeline import asking, explaining, hans, taking
-from deepsvdd_core.pipeline.asking import Subject
+from deepsvdd_core.pipeline import asking, explaining, hans, maps, taking
 from deepsvdd_core.pipeline.running import (
     Arrays,
     Report,
@@ -21,6 +20,7 @@ from deepsvdd_core.pipeline.running import (
     task_of,
     train,
 )
+from deepsvdd_core.pipeline.subject import Subject
 from deepsvdd_core.progress import OnStep
 
 __all__ = ["WORK", "Arrays", "Report", "Subject", "images", "run", "task_of"]
@@ -119,7 +119,7 @@ WORK: dict[str, Callable[..., Arrays]] = {
     "place": about(asking.place),
     "clusters": about(asking.clusters),
     "neighbours": about(asking.neighbours),
-    "heatmaps": about(asking.heatmaps),
+    "heatmaps": about(maps.heatmaps),
     "explainers": about(explaining.explainers),
     "explain": about(explaining.explain),
     "scale": about(explaining.scale),

@@ -7,14 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepsvdd_core.pipeline.asking import Subject, explains, sampled
+from deepsvdd_core.pipeline.maps import analysed
+from deepsvdd_core.pipeline.subject import Subject, sampled
 
 CALIBRATED_ON = 1_000  # normal training images
 
 
 class Judge(NamedTuple):
-    """Scores (N,) and relevance maps (N, H, W) of images (N, C, H, W) uint8."""
+    """Scores (N,) and relevance maps (N, H, W) of images (N, C, H, W) uint8.
 
+    explainer: what makes the maps.
+    """
+
+    explainer: str
     score: Callable[[np.ndarray], np.ndarray]
     explain: Callable[[np.ndarray], np.ndarray]
 
@@ -49,7 +54,8 @@ def judge_of(subject: Subject, others: list[list[str]]) -> Judge:
     def explain(images: np.ndarray) -> np.ndarray:
         return np.mean([unit(member.explain(images)) for member in members], axis=0)
 
-    return Judge(score, explain)
+    names = dict.fromkeys(member.explainer for member in members)
+    return Judge(" and ".join(names), score, explain)
 
 
 def rank(scores: np.ndarray, ladder: np.ndarray) -> np.ndarray:
@@ -64,5 +70,5 @@ def unit(maps: np.ndarray) -> np.ndarray:
 
 
 def _member(subject: Subject) -> Judge:
-    detector, explainer = subject.detector, explains(subject)
-    return Judge(detector.anomaly_score, lambda images: explainer(detector, images))
+    detector, (name, explainer) = subject.detector, analysed(subject)
+    return Judge(name, detector.anomaly_score, lambda images: explainer(detector, images))

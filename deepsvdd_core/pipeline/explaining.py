@@ -11,8 +11,9 @@ from deepsvdd_core.corruptions import CORRUPTIONS, Corruption
 from deepsvdd_core.detectors import Detector
 from deepsvdd_core.explainers import POSITIVE, Explainer, Ledger, comparing, supported
 from deepsvdd_core.honesty.localisation import pooled_pixel_auroc
-from deepsvdd_core.pipeline.asking import Subject, explainer_of, limit_by, references_of, spread
+from deepsvdd_core.pipeline.maps import compared, explainer_of, limit_by
 from deepsvdd_core.pipeline.running import Arrays
+from deepsvdd_core.pipeline.subject import Subject, spread, text
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.projections import PLACES, PROJECTIONS
 
@@ -24,16 +25,17 @@ PART = 12  # images explained between two chances to cancel
 def explainers(subject: Subject) -> Arrays:
     """What can explain a model: names, a line of UTF-8 each, and what is known of them.
 
+    The first stands for the model on this data set.
     is_positive (n,) uint8: the maps are never negative. has_masks: 1 where the data set's test
     images come with masks.
 
     Raises:
         ValueError: nothing explains this kind of model.
     """
-    explainer_of(subject.detector)
-    names = supported(subject.detector)
+    first = explainer_of(subject)
+    names = [first, *(name for name in supported(subject.detector) if name != first)]
     return {
-        "names": np.frombuffer("\n".join(names).encode(), np.uint8),
+        "names": text("\n".join(names)),
         "is_positive": np.array([name in POSITIVE for name in names], np.uint8),
         "has_masks": np.float64(subject.data.test.masks is not None),
     }
@@ -130,7 +132,7 @@ def _verdict(found: honesty.Verdict) -> Arrays:
     texts = {"level": found.level, "faults": "\n".join(found.faults), "badge": found.badge}
     return {
         **{name: np.float64(np.nan if v is None else v) for name, v in numbers.items()},
-        **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()},
+        **{name: text(value) for name, value in texts.items()},
     }
 
 
@@ -194,9 +196,9 @@ def localise(subject: Subject, *, explainer: str, progress: Progress, on_step: O
             "ground_truth/<class>/<name>_mask.png of an image folder."
         )
     explains, ledger = _explainer(subject, explainer)
-    text, count = f"Comparing {explainer} with the masks", len(test.images) + honesty.MOST_TESTED
-    watched = _watched(explains, text, count, progress, on_step)
-    maps, references = watched(detector, test.images), references_of(subject)
+    said, count = f"Comparing {explainer} with the masks", len(test.images) + honesty.MOST_TESTED
+    watched = _watched(explains, said, count, progress, on_step)
+    maps = watched(detector, test.images)
     both = test.masks.any(axis=(1, 2)) & ~test.masks.all(axis=(1, 2))
     if not both.any():
         raise ValueError("No mask of this data set marks a part of an image; look at the masks.")
@@ -206,11 +208,20 @@ def localise(subject: Subject, *, explainer: str, progress: Progress, on_step: O
         test.images[both],
         maps[both],
         test.masks[both],
-        None if references is None else spread(references, JUDGED_BY),
+        _fitting(subject),
         ledger=ledger,
     )
     pooled = pooled_pixel_auroc(np.nan_to_num(maps), test.masks)
     return {**_verdict(found), "pooled": np.float64(np.nan if pooled is None else pooled)}
+
+
+def _fitting(subject: Subject) -> np.ndarray | None:
+    """Normal training images that fit a network with random weights, or None without any."""
+    train = subject.data.train
+    try:
+        return spread(train.images[subject.normal(train)], JUDGED_BY)
+    except ValueError:
+        return None
 
 
 def _corruption(name: str) -> Corruption:
@@ -226,9 +237,9 @@ def _explainer(
     detector = subject.detector
     applies = supported(detector)
     if name not in applies:
-        explainer_of(detector)
+        explainer_of(subject)
         raise ValueError(
             f"{name} does not apply to {detector.experiment.method}; choose from "
             f"{', '.join(applies)}."
         )
-    return comparing(name, references_of(subject))
+    return comparing(name, compared(subject, name))

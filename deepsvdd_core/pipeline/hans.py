@@ -13,9 +13,10 @@ from deepsvdd_core.corruptions import CORRUPTIONS, MNIST_C, Planted, difference
 from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.honesty import localisation
 from deepsvdd_core.honesty.localisation import cosine, mass, overlap, random_cosine, strongest
-from deepsvdd_core.pipeline.asking import Subject, explains, sampled
 from deepsvdd_core.pipeline.ensembles import judge_of
+from deepsvdd_core.pipeline.maps import analysed, explained
 from deepsvdd_core.pipeline.running import Arrays, clean_task_of, planted
+from deepsvdd_core.pipeline.subject import Subject, sampled, text
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.projections import PLACES, PROJECTIONS, pca
 from deepsvdd_core.selection import unpacked
@@ -34,6 +35,7 @@ def clever_hans(
     images are spoilt in each way. names: a line of UTF-8 per corruption; per corruption, (K,)
     float64 fractions: auroc of spoilt against clean images; cosine, the mean of those of relevance
     and |x̃ - x|; chance, the same for random maps; score, auroc minus cosine. used: how many images.
+    explainer: what makes the maps, UTF-8.
     Of one image: spoilt (K, 1, H, W) uint8, truth and relevance (K, H, W) float32.
 
     Raises:
@@ -46,8 +48,8 @@ def clever_hans(
     seen: dict[str, list] = {name: [] for name in ("spoilt", "truth", "relevance")}
     for place, (name, corruption) in enumerate(MNIST_C.items()):
 
-        def inside(text: str, part: float, name: str = name, place: int = place) -> None:
-            progress(f"{name}: {text}", (place + part) / len(MNIST_C))
+        def inside(said: str, part: float, name: str = name, place: int = place) -> None:
+            progress(f"{name}: {said}", (place + part) / len(MNIST_C))
 
         inside("spoiling images", 0.0)
         on_step()
@@ -61,7 +63,8 @@ def clever_hans(
             seen[kind].append(values[0])
     arrays = {name: np.array(values, np.float64) for name, values in columns.items()}
     return {
-        "names": np.frombuffer("\n".join(MNIST_C).encode(), np.uint8),
+        "names": text("\n".join(MNIST_C)),
+        "explainer": text(judge.explainer),
         "used": np.float64(len(clean)),
         **arrays,
         "score": localisation.clever_hans(arrays["auroc"], arrays["cosine"]),
@@ -77,7 +80,8 @@ def strategies(
     """Ways in which a model decides about the images of one class, by its relevance maps.
 
     rows (n,) int32 of up to `count` shown images; strategies of these as `strategies.Strategies`,
-    with typical (K, 12) int32 as rows of the shown images, -1 where there are fewer.
+    with typical (K, 12) int32 as rows of the shown images, -1 where there are fewer. explainer:
+    what makes the maps, UTF-8.
 
     Raises:
         ValueError: no such class, or fewer than 20 images of it.
@@ -90,12 +94,13 @@ def strategies(
             f"{spectral.FEWEST}; choose another class or a larger data set."
         )
     rows = sampled(members, count)
-    explainer = explains(subject)
-    maps = _maps(lambda part: explainer(detector, part), shown.images[rows], progress, on_step)
+    name, explain = analysed(subject)
+    maps = _maps(lambda part: explain(detector, part), shown.images[rows], progress, on_step)
     found = spectral.find(maps)
     typical = np.where(found.typical < 0, -1, rows[found.typical])
     return {
         "rows": rows.astype(np.int32),
+        "explainer": text(name),
         **_found(found),
         "typical": typical.astype(np.int32),
     }
@@ -109,7 +114,7 @@ def find_mark(subject: Subject, *, count: int, progress: Progress, on_step: OnSt
     truth; match (K,): the F1 score of each strategy as an answer to who carries the mark; inside,
     area: share of positive relevance in the marked pixels and of their area, means
     over marked images; elsewhere: relevance in the same place of images without a mark. images
-    (n, C, H, W) uint8; typical (K, 12) int32 are rows of these.
+    (n, C, H, W) uint8; typical (K, 12) int32 are rows of these. explainer: what makes the maps.
 
     Raises:
         ValueError: nothing was planted for this model, or too few images carry the mark.
@@ -122,13 +127,14 @@ def find_mark(subject: Subject, *, count: int, progress: Progress, on_step: OnSt
             f"{int(is_planted.sum())} of {len(rows)} images carry the mark, so there is nothing to "
             "tell apart; plant another share or look at more images."
         )
-    detector, explainer = subject.detector, explains(subject)
-    maps = _maps(lambda part: explainer(detector, part), images, progress, on_step)
+    detector, (name, explain) = subject.detector, analysed(subject)
+    maps = _maps(lambda part: explain(detector, part), images, progress, on_step)
     found = spectral.find(maps)
     everywhere = np.broadcast_to(masks[is_planted].any(axis=0), masks.shape)
     held = mass(maps, everywhere)
     return {
         **_found(found),
+        "explainer": text(name),
         "is_planted": is_planted.astype(np.uint8),
         "rand": np.float64(adjusted_rand_score(is_planted, found.labels)),
         "match": np.array([_f1(found.labels == k, is_planted) for k in range(found.count)]),
@@ -191,16 +197,16 @@ def guess(subject: Subject, *, index: int, corruption: str, drawn: str) -> Array
     """A visitor's guess where the model looks, beside where it does.
 
     corruption: what is done to the shown image first, a name in CORRUPTIONS or "". drawn: the
-    guessed pixels, as `selection.packed`. relevance (H, W); strongest (H, W) uint8,
-    the fewest pixels with half of the positive relevance. Fractions: overlap, the intersection over
-    union of guess and these; covered, the positive relevance within the guess; area of the guess.
+    guessed pixels, as `selection.packed`. score, relevance (H, W) and constants, see `explained`;
+    strongest (H, W) uint8, the fewest pixels with half of the positive relevance. Fractions:
+    overlap, the intersection over union of guess and these; covered, the positive relevance within
+    the guess; area of the guess.
     With a corruption: truth (H, W) uint8; true_overlap of guess and truth, true_covered, the
     positive relevance within the truth, and true_area.
 
     Raises:
         ValueError: nothing was drawn, or it belongs to an image of another size.
     """
-    detector = subject.detector
     images = subject.shown.images[index : index + 1]
     truth = None
     if corruption:
@@ -209,10 +215,12 @@ def guess(subject: Subject, *, index: int, corruption: str, drawn: str) -> Array
     guessed = unpacked(drawn, size).reshape(1, *images.shape[2:])
     if not guessed.any():
         raise ValueError("Nothing is drawn yet; draw where you think the model looks.")
-    relevance = explains(subject)(detector, images)
+    shown = explained(subject, images)
+    relevance = shown["relevance"]
     core, covered = strongest(relevance), mass(relevance, guessed)
     result = {
-        "relevance": relevance[0],
+        **{name: values[0] for name, values in shown.items()},
+        "score": subject.detector.anomaly_score(images)[0],
         "strongest": core[0].astype(np.uint8),
         "overlap": overlap(guessed, core)[0],
         "covered": covered.relevance[0],

@@ -9,13 +9,15 @@ import numpy as np
 from deepsvdd_core import evaluation, export, figures, library
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.explainers import supported
-from deepsvdd_core.pipeline.asking import Subject, explains, limit_of, mapped_points, view
+from deepsvdd_core.pipeline.asking import mapped_points, view
+from deepsvdd_core.pipeline.maps import explained, explainer_of, limit_of
 from deepsvdd_core.pipeline.running import Arrays
+from deepsvdd_core.pipeline.subject import Subject
 from deepsvdd_core.progress import OnStep, Progress
 from deepsvdd_core.selection import unpacked
 
 MOST_PICTURES = 500  # in a report
-PART = 200  # images explained between two chances to cancel
+PART = 20  # images explained between two chances to cancel
 
 
 def bundle(
@@ -34,8 +36,7 @@ def bundle(
     """
     rows = _rows(subject, selection)
     taken = _selection(subject, rows, coordinates, tensor)
-    relevance, limit = _explained(subject, rows, progress, on_step)
-    content = export.bundle(taken._replace(relevance=relevance, limit=limit), state)
+    content = export.bundle(_with_maps(subject, taken, progress, on_step), state)
     return {"file": np.frombuffer(content, np.uint8)}
 
 
@@ -47,10 +48,12 @@ def report(
     tensor: str,
     projection: str,
     threshold: float,
+    progress: Progress,
+    on_step: OnStep,
 ) -> Arrays:
     """The selection as the content of one self-contained HTML page, in the array `file`.
 
-    It shows the strangest 500 of the selected images.
+    It shows the strangest 500 of the selected images, with maps where there are any.
     """
     arrays = view(subject)
     rows = _rows(subject, selection)
@@ -65,7 +68,7 @@ def report(
     content = export.report(
         subject.model,
         _provenance(subject),
-        _selection(subject, strangest, coordinates, tensor),
+        _with_maps(subject, _selection(subject, strangest, coordinates, tensor), progress, on_step),
         threshold=threshold,
         counts=None if truth is None else evaluation.confusion(arrays["scores"], truth, threshold),
         figures={
@@ -101,20 +104,19 @@ def _selection(
     )
 
 
-def _explained(
-    subject: Subject, rows: np.ndarray, progress: Progress, on_step: OnStep
-) -> tuple[np.ndarray | None, float | None]:
-    """Relevance (n, H, W) of the images, and the limit of its colours; None where there is none."""
-    detector = subject.detector
-    if not supported(detector):
-        return None, None
-    explain = explains(subject)
-    maps = []
-    for start in range(0, len(rows), PART):
-        progress("Explaining the selected images", start / len(rows))
+def _with_maps(
+    subject: Subject, taken: export.Selection, progress: Progress, on_step: OnStep
+) -> export.Selection:
+    """The selection with what explains its scores, where anything does."""
+    if not supported(subject.detector):
+        return taken
+    parts = []
+    for start in range(0, len(taken.ids), PART):
+        progress("Explaining the selected images", start / len(taken.ids))
         on_step()
-        maps.append(explain(detector, subject.shown.images[rows[start : start + PART]]))
-    return np.concatenate(maps), limit_of(subject)
+        parts.append(explained(subject, taken.images[start : start + PART]))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return taken._replace(**found, limit=limit_of(subject), explainer=explainer_of(subject))
 
 
 def _provenance(subject: Subject) -> dict[str, object]:

@@ -11,7 +11,7 @@ from pages.parts.subject import Subject, choose
 
 MOST = 8  # selected images at a time
 FEW = 4  # images of one end of the ranking
-FIRST = ("Integrated Gradients", "Grad-CAM")  # shown with the model's own method
+FIRST = ("LRP-eps", "Grad-CAM")  # shown with the model's own method
 METHODS, OPACITY = 640, 240  # widths in pixels
 ROWS = {
     "one": "Open image",
@@ -55,7 +55,7 @@ def show(subject: Subject, order: np.ndarray) -> None:
     still = any(map(waiting.is_active, found.values()))
     drawn = st.fragment(heatmaps.show, run_every=0.5 if still else None)
     drawn(subject, rows, methods, look, asked, near=near, is_polling=still)
-    verdicts.show(subject, rows[0], list(methods), found, has_masks=has_masks)
+    verdicts.show(subject, rows, list(methods), found, has_masks=has_masks)
     spoiling.show(subject, rows, is_positive, outlined=look.outlined)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from deepsvdd_core import figures
-from pages.parts import frame, state, waiting
+from pages.parts import account, frame, state, waiting
 from pages.parts.frame import plain
 from pages.parts.subject import Subject
 
@@ -28,12 +28,7 @@ def show(subject: Subject, threshold: float) -> None:
         picture = enlarged(subject.images[row])
         st.image(picture, width="stretch", output_format="PNG", caption="image")
     with right:
-        limit = _heatmap(subject, row)
-    if limit is not None:
-        st.caption(
-            f"Red pushes towards anomalous; full colour at ±{limit:.2g}, the same for all images "
-            "of the data set."
-        )
+        _heatmap(subject, row)
     _neighbours(subject, row)
     st.page_link(
         frame.EXPLAIN,
@@ -48,20 +43,28 @@ def show(subject: Subject, threshold: float) -> None:
     )
 
 
-def _heatmap(subject: Subject, row: int) -> float | None:
-    """The heatmap of an image; the relevance at the end of its colours, when it is there."""
-    if not subject.view["explained"]:
+def _heatmap(subject: Subject, row: int) -> None:
+    """The map of an image on the colour scale of its data set, and what it explains."""
+    explainer = subject.explainer
+    if not explainer:
         st.caption("There is no heatmap for this kind of model.")
-        return None
-    found = waiting.result(
-        "heatmaps", "Heatmap", of=subject.method, **subject.parameters, first=row, count=1
-    )
+        return
+    asked = {**subject.parameters, "explainer": explainer}
+    found = waiting.result("explain", "Heatmap", of=explainer, **asked, index=row)
     if found is None:
-        return None
-    limit = float(found["limit"])
-    colours = figures.diverging(found["relevance"], limit)[0]
-    st.image(enlarged(colours), width="stretch", output_format="PNG", caption="relevance")
-    return limit
+        return
+    scale = waiting.result("scale", "Colour scale of all heatmaps", of=explainer, **asked)
+    if scale is None:
+        return
+    limit = float(scale["limit"]) or 1.0
+    colours = figures.diverging(found["relevance"][None], limit)[0]
+    caption = f"relevance by {explainer}"
+    st.image(enlarged(colours), width="stretch", output_format="PNG", caption=caption)
+    account.show(found)
+    st.caption(
+        f"Red pushes towards anomalous; full colour at ±{limit:.2g}, the same for all images of "
+        "the data set."
+    )
 
 
 def _neighbours(subject: Subject, row: int) -> None:

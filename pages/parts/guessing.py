@@ -10,7 +10,7 @@ import streamlit as st
 from deepsvdd_core import selection
 from deepsvdd_core.corruptions import CORRUPTIONS
 from deepsvdd_core.products import Arrays
-from pages.parts import card, gallery, laboratory, link, state, waiting
+from pages.parts import account, card, gallery, laboratory, link, state, waiting
 from pages.parts.components import component
 from pages.parts.subject import Subject, choose
 
@@ -76,7 +76,8 @@ def show(subject: Subject) -> None:
             drawn=drawn,
         )
         if found is not None:
-            _compare(found, selection.unpacked(drawn, image.size).reshape(height, width))
+            guessed = selection.unpacked(drawn, image.size).reshape(height, width)
+            _compare(found, guessed, subject.explainer)
 
 
 def _drawn(image: np.ndarray, about: str) -> str | None:
@@ -109,10 +110,12 @@ def _drawn(image: np.ndarray, about: str) -> str | None:
     return text
 
 
-def _compare(found: Arrays, guessed: np.ndarray) -> None:
+def _compare(found: Arrays, guessed: np.ndarray, explainer: str) -> None:
     limit = laboratory.limit_of(found["relevance"])
     columns = st.columns(3)
-    laboratory.relevance(columns[0], found["relevance"], limit, "relevance")
+    laboratory.relevance(columns[0], found["relevance"], limit, f"relevance by {explainer}")
+    with columns[0]:
+        account.show(found)
     _both(columns[1], guessed, found["strongest"].astype(bool), "guess and model")
     area, covered = float(found["area"]), float(found["covered"])
     st.markdown(
@@ -132,7 +135,7 @@ def _compare(found: Arrays, guessed: np.ndarray) -> None:
         "Blue: guessed alone. Orange: the fewest pixels with half of the positive relevance, or "
         "the true change, alone. White: both."
     )
-    laboratory.scale(limit)
+    laboratory.scale(limit, explainer)
 
 
 def _both(column: object, guessed: np.ndarray, other: np.ndarray, caption: str) -> None:

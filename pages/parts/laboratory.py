@@ -136,9 +136,9 @@ def relevance(column: object, relevance: np.ndarray, limit: float, caption: str)
     column.image(card.enlarged(colours), width=WIDTH, output_format="PNG", caption=caption)
 
 
-def scale(limit: float) -> None:
-    """What the colours mean."""
+def scale(limit: float, explainer: str) -> None:
+    """Who made the maps, and what their colours mean."""
     st.caption(
-        f"Red pushes towards anomalous, blue towards normal; full colour at ±{limit:.2g} score "
-        "units, the same for all maps beside each other."
+        f"Maps by {explainer}. Red pushes towards anomalous, blue towards normal; full colour at "
+        f"±{limit:.2g} score units, the same for all maps beside each other."
     )

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from deepsvdd_core import datasets, figures, jobs
-from pages.parts import card, spoiling, state, waiting
+from pages.parts import account, card, spoiling, state, waiting
 from pages.parts.components import component
 from pages.parts.frame import plain
 from pages.parts.space import Place
@@ -138,6 +138,13 @@ def _describe(subject: Subject, newcomers: Newcomers, found: dict[str, np.ndarra
         column.image(card.enlarged(image), width=96, output_format="PNG")
         column.caption(f"score {score:.4g}, {side} the threshold")
         if "relevance" in found:
-            limit = float(found["limit"])
+            limit = float(found["limit"]) or 1.0
             colours = figures.diverging(found["relevance"][place : place + 1], limit)
-            column.image(card.enlarged(colours[0]), width=96, output_format="PNG")
+            column.image(
+                card.enlarged(colours[0]),
+                width=96,
+                output_format="PNG",
+                caption=f"by {subject.explainer}",
+            )
+            with column:
+                account.show(found, place)

@@ -133,4 +133,4 @@ def _strategies(found: Arrays) -> None:
             )
             images = found["images"][rows[rows >= 0][:SHOWN]].repeat(2, axis=2).repeat(2, axis=3)
             st.image(figures.sheet(images, SHOWN), caption="the most typical training images")
-    laboratory.scale(limit)
+    laboratory.scale(limit, found["explainer"].tobytes().decode())

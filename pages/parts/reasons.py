@@ -144,7 +144,7 @@ def _example(subject: Subject, found: Arrays) -> None:
         caption="true change, white: from black to white",
     )
     laboratory.relevance(columns[2], found["relevance"][place], limit, "relevance")
-    laboratory.scale(limit)
+    laboratory.scale(limit, found["explainer"].tobytes().decode())
 
 
 def _thesis(subject: Subject) -> None:

@@ -24,6 +24,7 @@ from pages.parts.turns import Busy, Turns
 
 COMPONENTS = Path(__file__).parents[2] / "assets" / "components"
 SHEET = 256  # images on one sheet
+HEATMAP_SHEET = 64  # heatmaps; each takes some milliseconds
 COLUMNS = 16  # images in one row of it
 KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH = {"Cache-Control": "no-store"}
@@ -34,7 +35,9 @@ IMAGES = ("dataset", "fingerprint", "split")
 SUBJECT = ("model", "digest", *IMAGES)  # what `jobs.subject` gives
 EXPLAINED = (*SUBJECT, "index", "explainer")
 PLACES = [f"{{{name}}}" for name in EXPLAINED[:-1]] + ["{explainer:path}"]  # names may have a slash
-RELEVANCE = f"files/relevance-{products.LAYOUT}"  # files kept by a browser may have other arrays
+# Files that a browser keeps may have other arrays.
+RELEVANCE = f"files/relevance-{products.layout('explain')}"
+HEATMAPS = f"heatmaps-{products.layout('heatmaps')}"
 
 # Its own threads: those of the server are for what must never wait, such as the first page.
 _threads = ThreadPoolExecutor(2, "served")
@@ -59,7 +62,7 @@ def routes() -> list[Route | Mount]:
         Route("/files/arrays/{name}", arrays),
         Route("/" + "/".join([RELEVANCE, *PLACES]), relevance),
         Route(f"/files/images/{pictures}", images),
-        Route(f"/files/heatmaps/{{model}}/{{digest}}/{pictures}", heatmaps),
+        Route(f"/files/{HEATMAPS}/{{model}}/{{digest}}/{pictures}", heatmaps),
         Route("/files/{rest:path}", nothing),
     ]
 
@@ -71,12 +74,12 @@ def array_address(kind: str, parameters: dict) -> str:
 
 def image_sheets(parameters: dict, shape: tuple[int, ...]) -> dict[str, object]:
     """What the browser must know of the sheets with the images of a data set."""
-    return _described("images", IMAGES, parameters, shape)
+    return _described("images", IMAGES, parameters, shape, SHEET)
 
 
 def heatmap_sheets(parameters: dict, shape: tuple[int, ...]) -> dict[str, object]:
     """What the browser must know of the sheets with a model's heatmaps of a data set."""
-    return _described("heatmaps", SUBJECT, parameters, shape)
+    return _described(HEATMAPS, SUBJECT, parameters, shape, HEATMAP_SHEET)
 
 
 def relevance_address(asked: dict) -> str:
@@ -85,12 +88,12 @@ def relevance_address(asked: dict) -> str:
 
 
 def _described(
-    kind: str, names: tuple[str, ...], parameters: dict, shape: tuple[int, ...]
+    kind: str, names: tuple[str, ...], parameters: dict, shape: tuple[int, ...], size: int
 ) -> dict[str, object]:
     place = "/".join(quote(parameters[name], safe="") for name in names)
     _, height, width = shape
-    size = {"size": SHEET, "columns": COLUMNS, "width": width, "height": height}
-    return {"address": f"files/{kind}/{place}", **size}
+    about = {"size": size, "columns": COLUMNS, "width": width, "height": height}
+    return {"address": f"files/{kind}/{place}", **about}
 
 
 async def arrays(request: Request) -> Response:
@@ -156,20 +159,20 @@ def _check_map(index: int, explainer: str, model: str, digest: str, **images: st
 @_answered
 async def images(request: Request) -> Response:
     """One sheet of the test images of a data set."""
-    return await _picture(request, _image_sheet)
+    return await _picture(request, _image_sheet, SHEET)
 
 
 @_answered
 async def heatmaps(request: Request) -> Response:
     """One sheet of heatmaps; the engine computes them when they are first asked for."""
     await _soon(existing.check_model, *(request.path_params[name] for name in SUBJECT[:2]))
-    return await _picture(request, _heatmap_sheet)
+    return await _picture(request, _heatmap_sheet, HEATMAP_SHEET)
 
 
-async def _picture(request: Request, draw: Callable[..., Awaitable[bytes]]) -> Response:
-    """A sheet that was drawn before, or is now."""
+async def _picture(request: Request, draw: Callable[..., Awaitable[bytes]], size: int) -> Response:
+    """A sheet of so many pictures that was drawn before, or is now."""
     asked = {**request.path_params}
-    first = existing.number(asked.pop("sheet")) * SHEET
+    first = existing.number(asked.pop("sheet")) * size
     await _soon(existing.check_images, *(asked[name] for name in IMAGES), row=first)
     address = request.url.path
     content = _sheets.pop(address, None)
@@ -188,8 +191,8 @@ async def _image_sheet(first: int, **shown: str) -> bytes:
 
 
 async def _heatmap_sheet(first: int, **subject: str) -> bytes:
-    """A PNG of up to SHEET heatmaps on the one colour scale of the data set."""
-    answer = await _made("heatmaps", {**subject, "first": first, "count": SHEET})
+    """A PNG of up to HEATMAP_SHEET heatmaps on the one colour scale of the data set."""
+    answer = await _made("heatmaps", {**subject, "first": first, "count": HEATMAP_SHEET})
     return await _soon(_coloured, answer["relevance"], float(answer["limit"]))
 
 

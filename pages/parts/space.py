@@ -150,8 +150,9 @@ def _linked(
             "names": list(subject.class_names),
             "pictures": served.image_sheets(subject.parameters, shape),
             "heatmaps": served.heatmap_sheets(subject.parameters, shape)
-            if subject.view["explained"]
+            if subject.explainer
             else None,
+            "explainer": subject.explainer,
             "threshold": threshold,
             "selection": base64.b64encode(selection.to_bits(chosen)).decode()
             if chosen.any()

@@ -50,6 +50,11 @@ class Subject(NamedTuple):
         return Experiment.from_dict(self.entry.header["experiment"]).method
 
     @property
+    def explainer(self) -> str:
+        """Whose maps stand for the model; empty where there are none."""
+        return self.view["explainer"].tobytes().decode()
+
+    @property
     def normals(self) -> int:
         """How many of the images are known to be normal."""
         return 0 if self.is_anomaly is None else int((~self.is_anomaly).sum())

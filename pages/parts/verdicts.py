@@ -8,7 +8,7 @@ import streamlit as st
 
 from deepsvdd_core import corruptions, figures, jobs
 from deepsvdd_core.products import Arrays
-from pages.parts import heatmaps, waiting
+from pages.parts import account, heatmaps, waiting
 from pages.parts.frame import NO_BAR
 from pages.parts.subject import Subject, choose
 from pages.parts.waiting import Asked
@@ -57,7 +57,7 @@ all layers. A map that hardly changes shows the image, not what was learned; at 
 
 def show(
     subject: Subject,
-    row: int,
+    rows: list[int],
     methods: list[str],
     answers: dict[tuple[str, int], Arrays | jobs.Job],
     *,
@@ -65,7 +65,7 @@ def show(
 ) -> None:
     """One column per method, as wide as those of the maps, and their ranking.
 
-    row: the image whose conservation is told; answers: the maps, by method and row.
+    answers: the maps, by method and row.
     """
     left, *columns = heatmaps.columns("bench-verdicts", 1 + len(methods))
     with left:
@@ -81,7 +81,7 @@ def show(
     for column, (method, about) in zip(columns, asked.items(), strict=True):
         with column:
             st.markdown(f"**{method}**")
-            _conservation(answers[method, row], row)
+            _conservation(method, rows, answers)
             if has_masks:
                 localise = Asked("localise", about, len(subject.scores), method)
                 found = _answer(localise, f"Comparing {method} with masks")
@@ -170,17 +170,22 @@ def _answer(asked: Asked, text: str) -> Arrays | None:
     return None
 
 
-def _conservation(found: Arrays | jobs.Job, row: int) -> None:
-    if isinstance(found, jobs.Job):
-        return
-    if "constants" not in found:
-        st.caption("No account: its sum has no meaning.")
-        return
-    total, constants = found["relevance"].sum(dtype=np.float64), float(found["constants"])
-    st.caption(
-        f"Image {row}: sum {total:.4g} + constants {constants:.4g} = {total + constants:.4g}; "
-        f"score {float(found['score']):.4g}."
-    )
+def _conservation(
+    method: str, rows: list[int], answers: dict[tuple[str, int], Arrays | jobs.Job]
+) -> None:
+    """What the pixels of each map explain of its score; once, where there is no account."""
+    for row in rows:
+        found = answers[method, row]
+        if isinstance(found, jobs.Job):
+            continue
+        account.show(found)
+        if "constants" not in found:
+            return
+        total, constants = found["relevance"].sum(dtype=np.float64), float(found["constants"])
+        st.caption(
+            f"Image {row}: sum {total:.4g} + constants {constants:.4g} = {total + constants:.4g}; "
+            f"score {float(found['score']):.4g}."
+        )
 
 
 def _sign(found: Arrays) -> str:

@@ -46,7 +46,7 @@ def show(subject: Subject) -> None:
             picked = gallery.show(subject, rows[rows >= 0], subject.threshold, key=f"strategy-{k}")
         if picked is not None:
             _open(subject, picked)
-    laboratory.scale(limit)
+    laboratory.scale(limit, found["explainer"].tobytes().decode())
     gallery.legend()
     st.caption("The twelve most typical images of each strategy; a click opens one in Explore.")
 

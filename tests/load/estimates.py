@@ -88,7 +88,7 @@ def main() -> None:
                 table.line("judge", 1, name, {**about, "corruptions": kinds})
                 shown = {"corruption": kinds[0], "severity": None, "seed": 0, "rows": [1, 2, 3, 4]}
                 table.line("spoil", 4, name, {**about, **shown})
-            table.line("heatmaps", 1, method, {**test, "first": 0, "count": 256})
+            table.line("heatmaps", 1, method, {**test, "first": 0, "count": 64})
             for count in (50, 400):
                 asked = {**test, "others": [], "count": count}
                 table.line("clever_hans", 16 * count, method, asked)
