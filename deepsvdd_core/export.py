@@ -193,7 +193,7 @@ def _pictures(selection: Selection) -> Iterator[str]:
         bars = ""
         if selection.constants is not None:
             total = float(selection.relevance[place].sum(dtype=np.float64))
-            bars = account(total, float(selection.constants[place]))
+            bars = account(total, float(selection.scores[place]))
         yield (
             f"<figure>{pictures}<figcaption>image {index}<br>{escape(selection.labels[place])}<br>"
             f"score {selection.scores[place]:.6g}{bars}</figcaption></figure>"

@@ -146,8 +146,8 @@ def test_the_page_asks_for_nothing():
     assert len(fetched) == 6
     assert f"its map by {GREY.explainer}:" in page.text
     total = GREY.relevance.sum(axis=(1, 2), dtype=np.float64)
-    for share, rest in zip(total, GREY.constants, strict=True):
-        said = f"pixels {share:.3g}, no pixel {rest:.3g}, score {share + rest:.3g}"
+    for share, score in zip(total, GREY.scores, strict=True):
+        said = f"pixels {share:.3g}, no pixel {score - share:.3g}, score {score:.3g}"
         assert said in page.text and ("aria-label", said) in page.attributes
     assert all(value.startswith("data:image/png;base64,") for value in fetched)
     assert not set(page.tags) & {"link", "iframe", "object", "embed", "base", "form"}

@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -118,3 +119,20 @@ def test_more_methods_than_colours_are_told_apart():
     assert len({(line.line.color, line.line.dash) for line in lines}) == 20
     (line,) = figures.rate_curves({"method 3": values}, names, "x", "y").data
     assert line.line.color == bars[3].marker.color
+
+
+@pytest.mark.parametrize(
+    ("total", "score", "first", "second"),
+    [
+        (3.0, 4.0, ("0.00%", "75.00%"), ("75.00%", "25.00%")),
+        (-1.0, 3.0, ("0.00%", "25.00%"), ("0.00%", "100.00%")),
+        (4.0, 3.0, ("0.00%", "100.00%"), ("75.00%", "25.00%")),
+        (0.0, 0.0, ("0.00%", "0.00%"), ("0.00%", "0.00%")),
+    ],
+)
+def test_the_bars_of_an_account_begin_at_zero_and_end_at_the_score(total, score, first, second):
+    drawn = figures.account(total, score)
+    assert re.findall(r"margin-left: (\S+); width: (\S+);", drawn) == [first, second]
+    said = f"pixels {total:.3g}, no pixel {score - total:.3g}, score {score:.3g}"
+    assert f'aria-label="{said}"' in drawn and f">{said}</div>" in drawn
+    assert ("rgb(178, 24, 43)" in drawn) == (total > 0)

@@ -27,13 +27,11 @@ def stops(*, is_positive: bool, transparent: bool) -> list[list[float]]:
     return np.column_stack([255 * np.array(colours), np.full(STOPS, 255)]).round(1).tolist()
 
 
-def account(total: float, constants: float) -> str:
+def account(total: float, score: float) -> str:
     """HTML: bars, from zero on, of what a map's pixels explain of a score and of what none does.
 
-    total: the sum of the map; constants: the score minus that. The second bar begins where the
-    first ends, so that it ends at the score.
+    total: the sum of the map. The second bar begins where the first ends, and ends at the score.
     """
-    score = total + constants
     low = min(0.0, total, score)
     span = max(0.0, total, score) - low or 1.0
 
@@ -45,7 +43,7 @@ def account(total: float, constants: float) -> str:
             f'background: rgb{colour}"></div></div>'
         )
 
-    said = f"pixels {total:.3g}, no pixel {constants:.3g}, score {score:.3g}"
+    said = f"pixels {total:.3g}, no pixel {score - total:.3g}, score {score:.3g}"
     bars = lane(0.0, total, RED if total > 0 else BLUE) + lane(total, score, UNEXPLAINED)
     return (
         f'<div role="img" aria-label="{said}">{bars}</div>'

@@ -246,7 +246,7 @@ def test_explain_steps_along_the_ranking_and_keeps_the_link():
     settle(next(b for b in app.button if b.label == "More normal").click().run())
     assert "Place 2 of 1,000" in texts(app)
     assert app.query_params["image"] != first
-    assert maps(app) == ["LRP-eps", "Integrated Gradients", "Grad-CAM"]
+    assert maps(app) == ["GradientShap", "LRP-eps", "Grad-CAM"]
 
 
 def stacks(app: AppTest) -> dict[str, list[dict]]:
@@ -291,7 +291,9 @@ def test_each_method_has_its_account_and_its_verdict():
         r"sum (\S+) \+ constants \S+ = (\S+); score (\S+)\.", said
     ).groups()
     assert float(total) == pytest.approx(float(score), rel=0.01) != float(first)
-    assert "No account: its sum has no meaning." in said
+    assert "Its sum has no meaning, so there is no account of the score." in said
+    bars = [html.proto.body for html in app.get("html") if "aria-label" in html.proto.body]
+    assert len(bars) == 2 and f"score {float(score):.3g}" in bars[0]
     assert len(re.findall(r"(?:Better|Weak|No better|Worse)\b.*? random: ", said)) == 3
     assert said.count("Deletion area") == said.count("likeness to random weights") == 3
     table = app.dataframe[0].value
@@ -345,7 +347,7 @@ def test_a_spoilt_image_has_a_score_and_a_place():
     shown = [key for key in stacks(app) if key.startswith("spoil-")]
     assert len(shown) == 4
     assert any(chart.proto.id.endswith("-spoil-place") for chart in app.get("plotly_chart"))
-    assert outlined(app) == {"spoil-After", "spoil-LRP-eps, after"}
+    assert outlined(app) == {"spoil-After", "spoil-GradientShap, after"}
 
 
 def test_choices_of_the_bench_that_are_not_there_get_sentences():
@@ -361,7 +363,7 @@ def test_choices_of_the_bench_that_are_not_there_get_sentences():
     app = first_run("explain", **link, **wrong, spoil="fog", severity="1e9")
     said = texts(app).replace("\\", "")
     for sentence in (
-        "Residual, <b> cannot be had here; choose from LRP-eps, ",
+        "Residual, <b> cannot be had here; choose from GradientShap, ",
         "Opacity of the map cannot be “nan”; choose from 0 to 1.",
         "Seed cannot be “-1”; choose from 0 to 9999.",
         "There is no show “x-ray” here",
@@ -369,7 +371,7 @@ def test_choices_of_the_bench_that_are_not_there_get_sentences():
         "cannot be “1e9”; choose from 0.6 to 6. This is 3.",
     ):
         assert sentence in said
-    assert maps(settle(app)) == ["LRP-eps", "Integrated Gradients", "Grad-CAM"]
+    assert maps(settle(app)) == ["GradientShap", "LRP-eps", "Grad-CAM"]
     app = first_run("explain", **link, spoil="scratch")
     assert "There is no corruption “scratch” here" in texts(app)
 
@@ -508,7 +510,7 @@ def test_a_model_without_a_sphere_is_explored_and_says_what_it_cannot_show():
 def test_an_autoencoder_is_explained_by_what_applies_to_it():
     model = trained(objective="reconstruction")
     app = visit("explain", model=model, data="mnist-sample", methods="LRP-eps")
-    assert maps(app) == ["Residual", "Integrated Gradients", "Grad-CAM"]
+    assert maps(app) == ["Residual", "Grad-CAM"]
     assert "no hypersphere, so there is no exact map" in texts(app)
 
 
