@@ -14,6 +14,8 @@ FEATURES = ("pixels", "codes", *BACKBONES)  # of shallow methods
 ON_GRADIENTS = ("one-class",)  # objectives that also train on oriented gradients
 # Objectives that learn from labelled anomalies.
 NEEDS_ANOMALIES = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared", "fcdd", "fcdd-masks", "supervised")
+# Objectives with one centre, which is found by `Experiment.centre_rule`.
+ONE_CENTRE = ("one-class", "soft-boundary", "deep-sad", "hybrid", "multi-center")
 # What begins with an autoencoder, and how where a schedule has none: ten epochs at a rate at which
 # also a few hundred images teach it something.
 NEEDS_PRETRAINING = ("multi-sphere",)

@@ -32,7 +32,11 @@ RANGES = {
     "artefact_share": (0, 1, True),
 }
 
-CHOICES = {"decay": ("step", "cosine"), "precision": ("float32", "bfloat16")}
+CHOICES = {
+    "decay": ("step", "cosine"),
+    "precision": ("float32", "bfloat16"),
+    "centre": (None, "signs", "codes"),
+}
 
 # Named schedules, the same for all classes. "live" and "medium" were chosen on MNIST by images held
 # out of the training split; "short" and "full" are the thesis' own way (B.1), for fewer epochs and
@@ -103,6 +107,7 @@ class Experiment:
     milestone: float = 2 / 3  # fraction of the epochs after which "step" drops the rate tenfold
     batch_size: int = 100
     weight_decay: float = 1e-6
+    centre: str | None = None  # "signs" or "codes", see `centre_rule`
     contrast_normalisation: bool = True
     seed: int = 0
     leave_out: Name | None = None  # a data set whose test images must not be trained on
@@ -141,7 +146,7 @@ class Experiment:
                 )
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}.")
+                raise ValueError(f"{name} must be one of {', '.join(filter(None, allowed))}.")
         both = sorted({*self.normal_classes} & {*self.anomaly_classes})
         if both:
             raise ValueError(f"{', '.join(both)} cannot be normal and anomalous; choose one side.")
@@ -159,6 +164,17 @@ class Experiment:
         if self.detector == "shallow":
             return self.estimator + ("" if self.features == "pixels" else f"@{self.features}")
         return self.detector
+
+    @property
+    def centre_rule(self) -> str:
+        """How the one centre of a hypersphere is found: `signs` or `codes`.
+
+        signs: every coordinate is 0.1 or -0.1, with the sign of the mean code of the normal
+        training images before training. codes: that mean, its coordinates nearer to 0 than 0.1
+        replaced by these (thesis 2.2.4). Unless chosen, signs without pre-training, where nearly
+        all coordinates would be replaced, and codes after it.
+        """
+        return self.centre or ("codes" if self.pretrain_epochs else "signs")
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -99,6 +99,8 @@ class Provenance(_Part):
     created: Annotated[str, Field(max_length=40), BeforeValidator(_moment)] = ""
     versions: Named = {}
     device: Line = ""
+    centre: Literal["signs", "codes"] | None = None
+    centre_replaced: Share | None = None
     training_quantiles: Annotated[list[Value], Field(min_length=101, max_length=101)] = []
     calibration_scores: Count = 0
     calibration_quantiles: Annotated[list[Value], Field(min_length=101, max_length=101)] = []

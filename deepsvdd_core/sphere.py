@@ -10,6 +10,7 @@ import numpy as np
 # Sums of squares differ in their last digits between libraries; the same point must still lie on
 # the same side of a threshold in scores and in distances.
 ROUNDING = 1e-13
+MOSTLY = 0.5  # share of replaced coordinates above which a centre is one of signs
 NOTHING = 1e-9  # a radius that is so small beside others
 
 
@@ -38,6 +39,33 @@ SCORES: dict[str, RadialScore] = {
     ),
     "norm": RadialScore(np.abs, lambda level: np.maximum(level, 0), np.zeros_like),
 }
+
+
+class Centre(NamedTuple):
+    """How the one centre of a hypersphere was found, see `Experiment.centre_rule`.
+
+    replaced: the share of its coordinates that are 0.1 or -0.1 in place of the mean code's.
+    """
+
+    rule: str
+    replaced: float
+
+    @property
+    def in_words(self) -> str:
+        """What the sphere lies around, in a sentence or two."""
+        if self.rule == "signs":
+            return (
+                "Centre of signs: every coordinate is 0.1 or -0.1, with the sign of the mean code "
+                "before training. The sphere lies around this pattern, to which training pulls the "
+                "codes, not around where they began."
+            )
+        text = (
+            "Centre of codes: the mean code before training; "
+            f"{self.replaced:.0%} of its coordinates were nearer to 0 than 0.1 and are 0.1 or -0.1."
+        )
+        if self.replaced > MOSTLY:
+            text += " So it is a pattern of signs rather than a place among the codes."
+        return text
 
 
 class Sphere(NamedTuple):

@@ -11,7 +11,17 @@ import pandas as pd
 import pytest
 
 from deepsvdd_core import benchmark, jobs, products
-from deepsvdd_core.benchmark import Cell, cells, class_groups, maps, read, row_of, run, summary
+from deepsvdd_core.benchmark import (
+    Cell,
+    cells,
+    centres,
+    class_groups,
+    maps,
+    read,
+    row_of,
+    run,
+    summary,
+)
 from deepsvdd_core.benchmark.__main__ import further, numbers
 from deepsvdd_core.corruptions import MNIST_C, VISIBLE, difference
 from deepsvdd_core.datasets import DATASETS
@@ -274,3 +284,24 @@ def test_a_map_is_measured_for_each_sigma(objective):
     assert all(0 <= value <= 1 for pair in found for value in pair)
     assert found[1] == found[2] and found[0][0] != found[1][0]
     assert (found[0][1] == found[1][1]) == (objective == "fcdd")  # one network, or one for each
+
+
+def test_rules_of_centres_are_compared_on_what_was_held_out_of_the_training_split(digits):
+    parted = centres.without_a_fifth(digits, ("3",), seed=1)
+    known = {image.tobytes() for image in digits.train.images}
+    assert {image.tobytes() for image in parted.test.images} <= known
+    fitted = {image.tobytes() for image in parted.train.images}
+    assert not fitted & {image.tobytes() for image in parted.test.images}
+    assert (parted.train.labels == 3).all() and len(parted.train.images) == 320
+    assert np.bincount(parted.test.labels == 3).tolist() == [80, 80]
+    again = centres.without_a_fifth(digits, ("3",), seed=1)
+    assert np.array_equal(again.test.images, parted.test.images)
+
+
+def test_a_rule_is_read_and_measured():
+    assert centres.Rule.of("codes") == ("codes", None)
+    rule = centres.Rule.of("codes+2")
+    assert rule.choices["pretrain_epochs"] == 2 and rule.choices["centre"] == "codes"
+    choices = {**rule.choices, "epochs": 1, "batch_size": 50}
+    found, replaced = centres.measure(Experiment("mnist-sample", ("3",), **choices))
+    assert 0.3 < found <= 1 and 0 < replaced <= 1

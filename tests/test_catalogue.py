@@ -44,6 +44,14 @@ def test_what_needs_anomalies_is_what_the_objectives_say():
     assert list(catalogue.NEEDS_ANOMALIES) == needs
 
 
+def test_what_has_one_centre_is_what_is_pulled_to_the_middle_of_the_codes():
+    pulled = []
+    for name, kind in objectives.OBJECTIVES.items():
+        has_middle = hasattr(kind, "middle_of") and name not in catalogue.NEEDS_PRETRAINING
+        pulled += [name] * has_middle
+    assert sorted(pulled) == sorted(catalogue.ONE_CENTRE)
+
+
 def test_what_needs_pretraining_gets_it_from_every_schedule():
     needs = [name for name, kind in objectives.OBJECTIVES.items() if kind.needs_pretraining]
     assert list(catalogue.NEEDS_PRETRAINING) == needs

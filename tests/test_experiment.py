@@ -42,6 +42,7 @@ OTHER = {
     "artefact": "planted tag",
     "artefact_share": 0.2,
     "spoilt": "zigzag",
+    "centre": "codes",
 }
 
 
@@ -79,6 +80,14 @@ def test_the_title_says_what_it_was_shown():
     assert shown.title == "a, normal: 1, fcdd-masks, copies with dotted line and zigzag"
     wide = dataclasses.replace(shown, spoilt=None, upsampling_sigma=2.5)
     assert wide.title == "a, normal: 1, fcdd-masks, sigma 2.5 px"
+
+
+def test_the_rule_of_the_centre_follows_pre_training_unless_it_is_chosen():
+    def rule(**choices):
+        return Experiment("a", ("0",), **choices).centre_rule
+
+    assert rule() == "signs" and rule(pretrain_epochs=1) == "codes"
+    assert rule(centre="codes") == "codes" and rule(centre="signs", pretrain_epochs=9) == "signs"
 
 
 def test_an_unknown_choice_is_refused():

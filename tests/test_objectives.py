@@ -163,6 +163,23 @@ def test_hybrid_adds_a_share_of_the_reconstruction_error():
     assert np.allclose(objective.anomaly_score(CODES, inputs), [25.1, 1.1, 0.1, 100.1])
 
 
+def test_the_centre_follows_its_rule_and_says_what_was_replaced():
+    codes = torch.tensor([[1.0, -0.02, 0.5, 0.0], [3.0, -0.04, -0.1, 0.0]])  # mean 2, -.03, .2, 0
+    for rule, expected, replaced in (
+        ("signs", [0.1, -0.1, 0.1, 0.1], 1.0),
+        ("codes", [2.0, -0.1, 0.2, 0.1], 0.5),
+    ):
+        objective = make("one-class", 4, centre=rule)
+        objective.initialise(codes)
+        assert objective.center.tolist() == pytest.approx(expected)
+        assert objective.centre == (rule, replaced)
+        restored = make("one-class", 4, centre=rule)
+        restored.load_state_dict(objective.state_dict())
+        assert restored.centre == objective.centre
+    assert make("hybrid", 4, centre="codes").centre.rule == "codes"
+    assert make("multi-center").centre is None and make("hsc").centre is None
+
+
 def test_multi_sphere_finds_separate_clusters_and_measures_to_the_nearest():
     generator = torch.Generator().manual_seed(0)
     codes = torch.randn(2, 100, 2, generator=generator) * 0.1
@@ -250,7 +267,7 @@ def test_multi_center_finds_its_spheres_anew_when_it_settles():
 
 @pytest.mark.parametrize("name", ["one-class", "soft-boundary", "deep-sad"])
 def test_no_coordinate_of_the_centre_is_near_zero(name):
-    objective = make(name, 4)
+    objective = make(name, 4, centre="codes")
     objective.initialise(torch.tensor([[0.05, -0.05, 0.0, 2.0], [0.05, -0.05, 0.0, 4.0]]))
     assert torch.allclose(objective.center, torch.tensor([0.1, -0.1, 0.1, 3.0]))
 

@@ -5,7 +5,7 @@ import torch
 from deepsvdd_core import catalogue
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.objectives import OBJECTIVES
-from deepsvdd_core.sphere import SCORES, Sphere, distances, nearest_sphere
+from deepsvdd_core.sphere import SCORES, Centre, Sphere, distances, nearest_sphere
 
 DIMENSION = 8
 CODES = torch.randn(600, DIMENSION, generator=torch.Generator().manual_seed(0))
@@ -37,6 +37,13 @@ def test_every_objective_with_a_sphere_is_here():
         "hsc-l2",
         "hsc-squared",
     ]
+
+
+def test_what_a_sphere_lies_around_is_said_of_each_rule():
+    assert "around this pattern" in Centre("signs", 1.0).in_words
+    said = Centre("codes", 0.06).in_words
+    assert "6% of its coordinates" in said and "pattern" not in said
+    assert "a pattern of signs rather than" in Centre("codes", 0.9).in_words
 
 
 @pytest.mark.parametrize("name", WITH_SPHERE)

@@ -14,7 +14,7 @@ from deepsvdd_core.evaluation import auroc, upper_threshold
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.recording import Recording
-from deepsvdd_core.sphere import Sphere
+from deepsvdd_core.sphere import Centre, Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import EpochReport
 
@@ -165,6 +165,11 @@ class Detector(ABC):
         Of the training images a share nu lies outside (thesis Proposition 4), of others more: see
         `threshold`.
         """
+        return None
+
+    @property
+    def centre(self) -> Centre | None:
+        """Where the one centre of its sphere comes from, if it is taken from codes."""
         return None
 
     def embed_and_score(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

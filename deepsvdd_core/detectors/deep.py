@@ -17,7 +17,7 @@ from deepsvdd_core.objectives import OBJECTIVES
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.recording import Frame, Recorder
 from deepsvdd_core.scaling import pixels_of
-from deepsvdd_core.sphere import Sphere
+from deepsvdd_core.sphere import Centre, Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import (
     EpochReport,
@@ -79,6 +79,10 @@ class DeepDetector(Detector, nn.Module):
     @property
     def sphere(self) -> Sphere | None:
         return self.objective.sphere
+
+    @property
+    def centre(self) -> Centre | None:
+        return self.objective.centre
 
     @property
     def fitted_threshold(self) -> float:

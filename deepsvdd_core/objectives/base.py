@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deepsvdd_core.evaluation import upper_quantile, upper_threshold
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.sphere import Sphere
+from deepsvdd_core.sphere import Centre, Sphere
 
 Quantile = Callable[[np.ndarray, float], float]  # of values (N,), which a share may exceed
 
@@ -64,6 +64,11 @@ class Objective(nn.Module):
     def threshold(self) -> float:
         """The score above which an image is called anomalous."""
         return float(self.threshold_score)
+
+    @property
+    def centre(self) -> Centre | None:
+        """Where the one centre of its sphere comes from, if it is taken from codes."""
+        return None
 
     @property
     def sphere(self) -> Sphere | None:

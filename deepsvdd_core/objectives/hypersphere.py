@@ -10,7 +10,14 @@ from deepsvdd_core.clustering import centroids, cluster
 from deepsvdd_core.evaluation import upper_quantile
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.objectives.base import Objective, Quantile
-from deepsvdd_core.sphere import Sphere
+from deepsvdd_core.sphere import Centre, Sphere
+
+LEAST = 0.1  # size of a centre's coordinate
+
+
+def signs(center: Tensor) -> Tensor:
+    """0.1 or -0.1 in place of every coordinate."""
+    return torch.where(center < 0, -LEAST, LEAST)
 
 
 def away_from_zero(center: Tensor) -> Tensor:
@@ -18,8 +25,10 @@ def away_from_zero(center: Tensor) -> Tensor:
 
     A centre coordinate of 0 could be reached by zero weights (thesis Proposition 1).
     """
-    nearest = torch.where(center < 0, -0.1, 0.1)
-    return torch.where(center.abs() < 0.1, nearest, center)
+    return torch.where(center.abs() < LEAST, signs(center), center)
+
+
+CENTRES = {"signs": signs, "codes": away_from_zero}  # by `Experiment.centre_rule`
 
 
 def enclosing_radius(squared_distances: Tensor, nu: float, quantile: Quantile) -> Tensor:
@@ -42,10 +51,21 @@ class OneClass(Objective):
         super().__init__(embedding_dim, experiment)
         self.register_buffer("center", torch.zeros(embedding_dim))
         self.register_buffer("radius", torch.tensor(0.0, dtype=torch.float64))
+        self.centre_rule = experiment.centre_rule
 
     def initialise(self, codes: Tensor) -> None:
-        self.center.copy_(away_from_zero(codes.mean(dim=0)))
+        self.center.copy_(self.middle_of(codes))
         self.update_radius(codes)
+
+    def middle_of(self, codes: Tensor) -> Tensor:
+        """The centre (d,) by the rule of the experiment, from the codes (N, d) before training."""
+        return CENTRES[self.centre_rule](codes.mean(dim=0))
+
+    @property
+    def centre(self) -> Centre | None:
+        # In float32, as the file has it.
+        is_replaced = self.center.abs() == self.center.new_tensor(LEAST)
+        return Centre(self.centre_rule, float(is_replaced.double().mean()))
 
     def squared_distance(self, codes: Tensor) -> Tensor:
         """To the centre, (N,)."""
@@ -120,6 +140,7 @@ class SeveralSpheres(OneClass):
     """Base: a centre and a radius for each of several clusters of the codes."""
 
     most_centers: int
+    centre = None
 
     def __init__(self, embedding_dim: int, experiment: Experiment) -> None:
         super().__init__(embedding_dim, experiment)
@@ -165,7 +186,7 @@ class MultiSphere(SeveralSpheres):
         points = codes.double().cpu().numpy()
         labels = cluster(points, most_clusters=self.most_centers, smallest_share=self.nu)
         centers = torch.from_numpy(centroids(points, labels)).to(codes)
-        self.center = away_from_zero(centers) if len(centers) == 1 else centers
+        self.center = self.middle_of(codes)[None] if len(centers) == 1 else centers
         self.radius = torch.zeros(len(centers), dtype=torch.float64, device=codes.device)
         self.clusters = torch.from_numpy(labels).to(codes.device)
 

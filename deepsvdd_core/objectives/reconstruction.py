@@ -13,7 +13,6 @@ from deepsvdd_core.objectives.base import Objective, Quantile
 from deepsvdd_core.objectives.hypersphere import (
     OneClass,
     SeveralSpheres,
-    away_from_zero,
     enclosing_radius,
 )
 
@@ -79,7 +78,7 @@ class MultiCenter(SeveralSpheres):
         self.register_buffer("middle", torch.zeros(embedding_dim))
 
     def initialise(self, codes: Tensor) -> None:
-        self.middle.copy_(away_from_zero(codes.mean(dim=0)))
+        self.middle.copy_(self.middle_of(codes))
         self.find_spheres(codes)
 
     def find_spheres(self, codes: Tensor) -> None:

@@ -37,7 +37,7 @@ def view(subject: Subject) -> Arrays:
     model's normal classes. plane (N, 2) float32: the two strongest principal components of the
     embeddings. With a sphere: distances (N,) float64 and radial (N, 2) float64 in units of the
     radius, nearest (N,) int32 numbers the sphere each image belongs to, radii (K,); score_kind as
-    UTF-8.
+    UTF-8; centre and centre_replaced as `sphere.Centre` has them, where there is one.
     """
     detector, shown, embeddings = subject.detector, subject.shown, subject.embeddings
     result = {
@@ -53,6 +53,9 @@ def view(subject: Subject) -> Arrays:
     sphere = detector.sphere
     if sphere is None:
         return result
+    if detector.centre is not None:
+        result["centre"] = text(detector.centre.rule)
+        result["centre_replaced"] = np.float64(detector.centre.replaced)
     return {
         **result,
         "distances": distances(embeddings, sphere),

@@ -169,6 +169,8 @@ def run(
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
+    if detector.centre is not None:
+        provenance["centre"], provenance["centre_replaced"] = detector.centre
     return detector, provenance, scores, task
 
 

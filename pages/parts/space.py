@@ -230,6 +230,8 @@ def _trust(subject: Subject, kind: str, place: Place) -> None:
         "circle can be a hypersphere.",
     }[kind]
     st.caption(f"All {len(subject.scores):,} images are drawn. {said}")
+    if subject.has_sphere and subject.centre is not None:
+        st.caption(subject.centre.in_words)
     asked = {**subject.parameters, "projection": kind, "coordinates": place.name}
     answer = visitor.engine().request("trust", **asked)
     active = isinstance(answer, jobs.Job) and answer.is_active

@@ -12,7 +12,7 @@ import streamlit as st
 from deepsvdd_core import datasets, jobs, library, tasks
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.products import Arrays
-from deepsvdd_core.sphere import Sphere
+from deepsvdd_core.sphere import Centre, Sphere
 from pages.parts import fields, waiting
 from pages.parts.frame import plain
 
@@ -70,6 +70,14 @@ class Subject(NamedTuple):
         radii = self.view["radii"]
         score = self.view["score_kind"].tobytes().decode()
         return Sphere(np.empty((len(radii), 0), np.float32), radii, score)
+
+    @property
+    def centre(self) -> Centre | None:
+        """Where the one centre of its sphere comes from, if it is taken from codes."""
+        if "centre" not in self.view:
+            return None
+        rule = self.view["centre"].tobytes().decode()
+        return Centre(rule, float(self.view["centre_replaced"]))
 
     @property
     def threshold(self) -> float:

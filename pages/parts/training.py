@@ -6,6 +6,7 @@ import streamlit as st
 
 from deepsvdd_core import catalogue, datasets, figures, jobs, library
 from deepsvdd_core.experiment import SCHEDULES, Experiment
+from deepsvdd_core.sphere import Centre
 from pages.parts import anomalies, frame, visitor, waiting
 from pages.parts.subject import choose
 
@@ -34,6 +35,8 @@ def choose_experiment() -> Experiment | None:
     method = _method()
     with st.expander("Schedule and details", key="schedule-details"):
         choices = _details(source, method)
+        if method.partition("@")[0] in catalogue.ONE_CENTRE:
+            choices["centre"] = _centre(choices["pretrain_epochs"])
         if method in ("fcdd", "fcdd-masks"):
             choices["upsampling_sigma"] = _sigma()
     with st.expander("Known anomalies and pollution", key="known-anomalies"):
@@ -144,6 +147,23 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
         ),
         "seed": st.number_input("Seed", 0, 2**32 - 1, default.seed, key="seed", **kept),
     }
+
+
+def _centre(pretrain_epochs: int) -> str | None:
+    """How the centre is found; None: as usual for so much pre-training."""
+    usual = Experiment("any", ("any",), pretrain_epochs=pretrain_epochs).centre_rule
+    chosen = st.segmented_control(
+        "Centre of the sphere",
+        ["signs", "codes"],
+        default=usual,
+        required=True,
+        key=f"centre-{usual}",
+        persist_state="session",
+        help="signs: 0.1 or -0.1 in every coordinate, by the sign of the mean code before "
+        "training; what a quick training needs. codes: that mean, where it is not too near to 0 "
+        "(thesis 2.2.4); only after pre-training does much of it remain.",
+    )
+    return None if chosen == usual else chosen
 
 
 def _sigma() -> float | None:
@@ -289,6 +309,8 @@ def _end(job: jobs.Job) -> None:
             st.error(f"Finished, but not a success; the model is in the library. {fault}")
         else:
             st.success("Finished; the model is in the library.")
+        if centre := _centre_of(job):
+            st.caption(centre)
         for page, label in ((frame.EXPLORE, "Explore it"), (frame.EXPLAIN, "Explain its images")):
             st.page_link(
                 page,
@@ -304,6 +326,17 @@ def _fault(job: jobs.Job) -> str:
         return frame.plain(library.find(job.model).fault)
     except ValueError:
         return ""
+
+
+def _centre_of(job: jobs.Job) -> str:
+    """What the sphere of a trained model lies around; empty where it has no such centre."""
+    try:
+        facts = library.find(job.model).header["provenance"]
+    except ValueError:
+        return ""
+    if facts.get("centre") is None:
+        return ""
+    return Centre(facts["centre"], facts["centre_replaced"]).in_words
 
 
 def save_again(job: jobs.Job) -> None:
