@@ -16,6 +16,9 @@ ON_GRADIENTS = ("one-class",)  # objectives that also train on oriented gradient
 NEEDS_ANOMALIES = ("hsc", "hsc-l1", "hsc-l2", "hsc-squared", "fcdd", "fcdd-masks", "supervised")
 # Objectives with one centre, which is found by `Experiment.centre_rule`.
 ONE_CENTRE = ("one-class", "soft-boundary", "deep-sad", "hybrid", "multi-center")
+# Estimators that begin with principal components, and those with a kernel of one width.
+OF_ONE_WIDTH = ("kde", "oc-svm", "oc-svm-oracle", "kernel-pca")
+ON_COMPONENTS = ("mahalanobis", "mve", "isolation-forest", *OF_ONE_WIDTH)
 # What begins with an autoencoder, and how where a schedule has none: ten epochs at a rate at which
 # also a few hundred images teach it something.
 NEEDS_PRETRAINING = ("multi-sphere",)

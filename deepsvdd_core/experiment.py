@@ -27,6 +27,9 @@ RANGES = {
     "pollution": (0, 0.5, False),
     "labelled": (0, 0.5, False),
     "width": (0, 1_000, True),
+    "ridge": (0, 1_000, False),
+    "support": (0.5, 1, False),
+    "variance": (0, 1, True),
     "upsampling_sigma": (0, 1_000, True),
     "most_images": (2, 10_000_000, False),
     "artefact_share": (0, 1, True),
@@ -123,6 +126,9 @@ class Experiment:
     upsampling_sigma: float | None = None
     width: float | None = None  # of a kernel of a shallow detector; None: the training data decide
     principal_components: bool = True  # before those shallow methods that begin with them
+    ridge: float = 0.0  # of mahalanobis, in units of the mean variance of a feature
+    support: float = 0.9  # of mve: the share of training vectors it is fitted to
+    variance: float = 0.9  # of pca and kernel-pca: the share that is taken for normal
     most_images: int | None = None  # of the training images, drawn by the seed; None: all
     artefact: Name | None = None  # a mark planted in training images that count as normal
     artefact_share: float = 0.1  # of these images
@@ -208,6 +214,8 @@ class Experiment:
         text = f"{self.dataset}, normal: {' + '.join(self.normal_classes)}, {self.method}"
         if self.width is not None:
             text += f", width {self.width:.4g}"
+        if self.ridge:
+            text += f", ridge {self.ridge:.4g}"
         if self.upsampling_sigma is not None:
             text += f", sigma {self.upsampling_sigma:.4g} px"
         if self.most_images is not None:

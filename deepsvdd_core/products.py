@@ -27,8 +27,8 @@ LAYOUT = 2  # of all kinds; one more whenever all get other arrays
 LAYOUTS = {  # of kinds that have got others, or other values, since
     **dict.fromkeys(("images", "clusters", "view", "place", "guess", "explainers", "bundle"), 3),
     **dict.fromkeys(("report", "strategies", "find_mark"), 3),
-    **dict.fromkeys(("localise", "spoil", "clever_hans", "heatmaps", "measure"), 4),
-    **dict.fromkeys(("judge", "explain", "scale"), 5),
+    **dict.fromkeys(("localise", "spoil", "clever_hans", "heatmaps"), 4),
+    **dict.fromkeys(("judge", "explain", "scale", "measure"), 5),
 }
 
 Arrays = dict[str, np.ndarray]

@@ -88,8 +88,8 @@ class Preprocessing(nn.Module):
         scaled = torch.empty(
             images.shape, device=self.low.device, memory_format=torch.channels_last
         )
-        for target, part in zip(scaled.split(PART), self.parts(images), strict=True):
-            target.copy_(self(part))
+        for start, part in zip(range(0, len(images), PART), self.parts(images), strict=True):
+            scaled[start : start + PART].copy_(self(part))
         return scaled
 
     def shown(self, relevance: Tensor, pixels: Tensor) -> Tensor:

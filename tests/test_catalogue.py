@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 
 from deepsvdd_core import (
@@ -10,7 +12,10 @@ from deepsvdd_core import (
     objectives,
     projections,
 )
+from deepsvdd_core.detectors import shallow
+from deepsvdd_core.estimators.base import OnComponents
 from deepsvdd_core.experiment import SCHEDULES
+from pages.parts.training import SETTINGS
 
 TABLES = [
     ("networks", networks.ENCODERS),
@@ -42,6 +47,19 @@ def test_backbones_are_those_of_the_table():
 def test_what_needs_anomalies_is_what_the_objectives_say():
     needs = [name for name, kind in objectives.OBJECTIVES.items() if kind.needs_anomalies]
     assert list(catalogue.NEEDS_ANOMALIES) == needs
+
+
+def test_what_shallow_methods_can_be_set_to_is_what_their_kinds_are():
+    kinds = estimators.ESTIMATORS.items()
+    ours = sorted(name for name, kind in kinds if issubclass(kind, OnComponents))
+    assert ours == sorted(catalogue.ON_COMPONENTS)
+    ours = sorted(name for name, kind in kinds if issubclass(kind, estimators.OfOneWidth))
+    assert ours == sorted(catalogue.OF_ONE_WIDTH)
+    taken = {name: inspect.signature(kind).parameters for name, kind in kinds}
+    for setting, (names, *_) in SETTINGS.items():
+        parameter = shallow.SETTINGS[setting]
+        assert sorted(names) == sorted(n for n, known in taken.items() if parameter in known)
+    assert set(SETTINGS) == set(shallow.SETTINGS)
 
 
 def test_what_has_one_centre_is_what_is_pulled_to_the_middle_of_the_codes():

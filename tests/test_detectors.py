@@ -10,6 +10,7 @@ from deepsvdd_core.estimators import ESTIMATORS
 from deepsvdd_core.evaluation import auroc
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.objectives import OBJECTIVES
+from deepsvdd_core.scaling import Preprocessing
 from deepsvdd_core.tasks import OneClassTask, one_vs_rest
 
 PROVENANCE = {"image_shape": [1, 28, 28]}
@@ -229,3 +230,34 @@ def test_scoring_changes_nothing(detector, digits):
 def test_the_oracle_says_that_it_is_one():
     summaries = catalogue.names("estimators", "ESTIMATORS")
     assert summaries["oc-svm-oracle"].startswith("Oracle")
+
+
+def test_a_shallow_method_sees_images_as_a_network_does(zero_task, tmp_path):
+    def made(**choices):
+        detector = detectors.build(Experiment("a", ("0",), detector="shallow", **choices))
+        for _ in detector.learn_from(zero_task):
+            pass
+        return detector
+
+    images = zero_task.test_images[:20]
+    paler = (images // 2 + 60).astype(np.uint8)  # less contrast, more brightness
+    seen, bare = made(), made(contrast_normalisation=False)
+    scores = seen.anomaly_score(images)
+    assert np.allclose(seen.anomaly_score(paler), scores, rtol=0.1)
+    assert (bare.anomaly_score(paler) > 1.05 * bare.anomaly_score(images)).all()
+    prepared = Preprocessing()
+    prepared.fit(zero_task.train_images)
+    rows, new = (
+        prepared.whole(some).numpy().reshape(len(some), -1)
+        for some in (zero_task.train_images, images)
+    )
+    near = np.sort(np.linalg.norm(new[:, None] - rows[None], axis=2), axis=1)[:, :5]
+    assert np.allclose(scores, near.mean(axis=1), rtol=1e-4)
+
+    seen.save(tmp_path / "new.safetensors", PROVENANCE)
+    model = library.read(tmp_path / "new.safetensors")
+    assert np.array_equal(model.tensors["rows"], zero_task.train_images.reshape(-1, 784))
+    older = {name: x for name, x in model.tensors.items() if not name.startswith("pre")}
+    library.write(tmp_path / "old.safetensors", model.header, older)
+    old = detectors.load(tmp_path / "old.safetensors")  # from before there was a preparation
+    assert np.allclose(old.anomaly_score(images), bare.anomaly_score(images))

@@ -15,9 +15,11 @@ from deepsvdd_core.estimators import (
     KernelReconstruction,
     KNearestNeighbours,
     Mahalanobis,
+    OracleSupportVectors,
     Reconstruction,
     SupportVectors,
 )
+from deepsvdd_core.estimators.kernels import NARROWING
 
 RNG = np.random.default_rng(0)
 NORMAL = RNG.normal(size=(300, 4)) * [3, 1, 1, 0.1]
@@ -90,7 +92,7 @@ def test_what_is_an_outlier_depends_on_its_vector_alone(name, size, components):
 
 def test_there_is_no_densest_half_where_most_vectors_are_one():
     with pytest.raises(ValueError, match="covariance matrix of the support data is equal to 0"):
-        ESTIMATORS["mve"]().fit(degenerate()["many of one"])
+        ESTIMATORS["mve"](components=None, support=0.5).fit(degenerate()["many of one"])
 
 
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "mve"])
@@ -152,14 +154,46 @@ def test_kde_chooses_the_bandwidth_of_the_highest_likelihood():
     assert chosen in BANDWIDTHS and 2 < chosen < 12
 
 
-def test_oc_svm_widths_are_consistent_with_its_share():
-    chosen = SupportVectors(components=None).fit(NORMAL).chosen()["width"]
-    assert chosen in WIDTHS and chosen > min(WIDTHS)
+@pytest.mark.parametrize("size", [0.3, 1, 30])
+def test_oc_svm_widths_are_consistent_with_its_share(size):
+    chosen = SupportVectors(components=None).fit(NORMAL * size).chosen()["width"]
+    assert min(NARROWING) < chosen < max(NARROWING)
+    usual = SupportVectors(components=None).fit(NORMAL).chosen()["width"]
+    assert usual in WIDTHS and 1 / 4 <= chosen * size**2 / usual <= 4
+
+
+def test_the_oracle_goes_on_where_the_best_width_is_the_last():
+    for wanted in (2.0**3, 2.0**-4, 2.0**-14):
+        oracle = OracleSupportVectors(components=None)
+        oracle.choose_with_labels(NORMAL, lambda tried, w=wanted: -abs(np.log2(tried.width / w)))
+        assert oracle.width == wanted
+
+
+def test_kernel_pca_keeps_a_share_of_the_variance_or_a_number():
+    few = RNG.normal(size=(100, 6))
+    counts = [KernelReconstruction(components=None, kept=k).fit(few).kept_ for k in (0.5, 0.9, 7)]
+    assert 1 < counts[0] < counts[1] < 99 and counts[2] == 7
+    fitted = KernelReconstruction(components=None, kept=0.9).fit(few)
+    shares = np.cumsum(fitted.model_.eigenvalues_) / fitted.model_.eigenvalues_.sum()
+    assert shares[counts[1] - 1] >= 0.9 > shares[counts[1] - 2]
+
+
+def test_a_ridge_thickens_a_gaussian_in_every_direction():
+    flat = np.hstack([NORMAL, NORMAL[:, :1]])  # no variance in one direction
+    fitted = Mahalanobis(components=None, ridge=0.5).fit(flat)
+    covariance = np.cov(flat.T, bias=True)
+    thick = covariance + 0.5 * np.trace(covariance) / 5 * np.eye(5)
+    strange = STRANGE[:3] @ np.eye(4, 5)
+    away = strange - flat.mean(axis=0)
+    expected = (away @ np.linalg.inv(thick) * away).sum(axis=1)
+    assert np.allclose(-fitted.score_samples(strange), expected)
+    mean, matrix = fitted.whitening()
+    assert np.allclose(np.square((strange - mean) @ matrix).sum(axis=1), expected)
 
 
 def test_kernel_pca_with_all_components_rebuilds_the_training_vectors():
     few = NORMAL[:20]
-    fitted = KernelReconstruction(components=None).fit(few)
+    fitted = KernelReconstruction(components=None, kept=1.0).fit(few)
     assert np.allclose(fitted.score_samples(few), 0, atol=1e-8)
     assert fitted.score_samples([[50.0, 0, 0, 0]]) < -0.5
 

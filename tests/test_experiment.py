@@ -43,6 +43,9 @@ OTHER = {
     "artefact_share": 0.2,
     "spoilt": "zigzag",
     "centre": "codes",
+    "ridge": 0.1,
+    "support": 0.6,
+    "variance": 0.5,
 }
 
 

@@ -18,6 +18,7 @@ KDE = {
     "estimator": "kde",
     "width": 2**2.5,
     "principal_components": False,
+    "contrast_normalisation": False,
     "most_images": 1_000,
 }
 DIGITS = tuple("0123456789")

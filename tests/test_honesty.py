@@ -116,10 +116,14 @@ def test_unfaithful_explainers_are_flagged(explainer, ready):
     assert_words_equal_numbers(verdict.badge, verdict.level, verdict.found, 1.0)
 
 
+# A line makes the rest of an image with a fixed contrast paler, and so more normal to a KDE.
+BARE = {"contrast_normalisation": False}
+
+
 @pytest.mark.parametrize(
     ("name", "choices"),
     [
-        ("Distance shares", {"detector": "shallow", "estimator": "kde"}),
+        ("Distance shares", {"detector": "shallow", "estimator": "kde", **BARE}),
         ("Distance shares", {"detector": "shallow", "estimator": "knn"}),
         ("Residual", {"objective": "reconstruction", "epochs": 10}),
         ("LRP-eps", {"objective": "multi-sphere", "epochs": 10, "pretrain_epochs": 1}),

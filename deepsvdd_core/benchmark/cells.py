@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ from deepsvdd_core.tasks import scenario
 RESULTS = Path(__file__).parents[2] / "assets" / "results"
 PUBLISHED = RESULTS / "published.csv"
 PUBLISHED_MNIST_C = RESULTS / "published_mnist_c.csv"
+# Choices that make another experiment of it, not another training.
+OF_SETTING = (
+    *("contrast_normalisation", "augment", "pollution", "labelled", "anomaly_classes"),
+    *("outlier_exposure", "spoilt", "artefact", "most_images", "principal_components"),
+    *("width", "ridge", "support", "variance", "reconstruction_weight", "scenario"),
+)
 SAME_CLASSES = {"cifar10-jpeg": "cifar10"}  # a JPEG copy as an image folder: nearly the same images
 
 
@@ -108,15 +115,26 @@ def class_groups(text: str, names: tuple[str, ...]) -> Iterator[str]:
 
 
 def published(cell: Cell) -> tuple[float | None, float | None]:
-    """The published AUROC of a cell and its standard deviation over seeds, in percent."""
+    """The published AUROC of a cell and its standard deviation over seeds, in percent.
+
+    Only where it was measured in the same setting, see `setting`; schedules may differ.
+    """
     dataset = SAME_CLASSES.get(cell.dataset, cell.dataset)
-    return _published().get((dataset, cell.method, cell.normal_class), (None, None))
+    named = (dataset, cell.method, cell.normal_class, setting(cell))
+    return _published().get(named, (None, None))
 
 
-def _published() -> dict[tuple[str, str, str], tuple[float | None, float | None]]:
+def setting(cell: Cell) -> str:
+    """Those choices of a cell, as JSON, that make another experiment of it."""
+    chosen = json.loads(cell.choices)
+    return json.dumps({n: chosen[n] for n in chosen if n in OF_SETTING}, sort_keys=True)
+
+
+@functools.cache
+def _published() -> dict[tuple[str, str, str, str], tuple[float | None, float | None]]:
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
         return {
-            (row["dataset"], row["method"], row["normal_class"]): (
+            (row["dataset"], row["method"], row["normal_class"], row["setting"]): (
                 float(row["auroc"]),
                 float(row["std"]) if row["std"] else None,
             )

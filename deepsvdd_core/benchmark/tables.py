@@ -58,6 +58,12 @@ def read(path: Path) -> pd.DataFrame:
     kinds = {"normal_class": str, "choices": str, "key": str, "fingerprint": str}
     # Older files do not have all columns.
     table = pd.read_csv(io.StringIO(whole), dtype=kinds).reindex(columns=list(COLUMNS))
+    lines = table[list(Cell._fields)].to_dict("records")
+    known = [published(Cell(**line)) for line in lines]
+    table = table.assign(
+        published=np.array([value for value, _ in known], float),
+        published_std=np.array([std for _, std in known], float),
+    )
     return table.assign(fingerprint=table["fingerprint"].astype(object).fillna(""))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Generator, Iterator
 from typing import Self
 
 import numpy as np
+import torch
 
 from deepsvdd_core import library
 from deepsvdd_core.backbones import BACKBONES, Backbone
@@ -22,15 +24,20 @@ from deepsvdd_core.estimators import (
 )
 from deepsvdd_core.evaluation import auroc, upper_threshold
 from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.networks import best_device
 from deepsvdd_core.progress import OnStep, nothing
+from deepsvdd_core.scaling import Preprocessing
 from deepsvdd_core.sphere import Sphere
 from deepsvdd_core.tasks import OneClassTask
 from deepsvdd_core.training import EpochReport
 
 CHUNK = 1_000  # images scored between two chances to cancel
+# Choices of an experiment, and the parameter of those estimators that have it.
+SETTINGS = {"ridge": "ridge", "support": "support", "variance": "kept"}
 MOST_ROWS = 200_000  # training vectors in a model file
 ROW_TYPES = (np.uint8, np.float32)
 WHITENING = ("mean", "whitening")  # of a Gaussian, in a model file
+SCALED = "preprocessing."  # prefix of the constants that pixels are prepared with
 INSIDE = "deep."  # prefix of the parts of the network that makes the codes
 
 
@@ -45,7 +52,9 @@ def _set_by_hand(experiment: Experiment) -> dict[str, float | None]:
                 f"{experiment.estimator} has no kernel width; leave the width out or choose kde."
             )
         values["width"] = experiment.width
-    return values
+    taken = inspect.signature(ESTIMATORS[experiment.estimator]).parameters
+    settings = {own: getattr(experiment, name) for name, own in SETTINGS.items() if own in taken}
+    return values | settings
 
 
 def _single(mean: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,9 +65,10 @@ def _single(mean: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarra
 class ShallowDetector(Detector):
     """A scikit-learn style estimator on the features the experiment names.
 
-    pixels: values in [0, 1]; codes: embeddings of a deep detector trained first on the same task;
-    else: a backbone. A model file holds the training features and the chosen hyper-parameters;
-    loading fits again. Of a Gaussian it holds mean and whitening matrix: whitened features are its
+    pixels: prepared as for a network, so that tables compare methods and not images; codes:
+    embeddings of a deep detector trained first on the same task; else: a backbone. A model file
+    holds the training features, of pixels the images, and the chosen hyper-parameters; loading fits
+    again. Of a Gaussian it holds mean and whitening matrix: whitened features are its
     embedding, in which the threshold is a hypersphere around the origin.
     """
 
@@ -74,10 +84,17 @@ class ShallowDetector(Detector):
             self.deep = DeepDetector(dataclasses.replace(experiment, detector="deep"))
         elif experiment.features != "pixels":
             self.backbone = look_up(BACKBONES, experiment.features, "backbone")()
+        self.preprocessing = Preprocessing(experiment.contrast_normalisation).to(best_device())
         self.shape: tuple[int, ...] = ()
         self.rows = np.empty((0, 0))
+        self.images = np.empty((0, 0), np.uint8)  # of pixels, what the rows were made of
         self.whitening: tuple[np.ndarray, np.ndarray] | None = None
         self._threshold = 0.0
+
+    @property
+    def looks_at_pixels(self) -> bool:
+        """Whether its features are the values of pixels."""
+        return self.experiment.features == "pixels"
 
     @property
     def fitted_threshold(self) -> float:
@@ -104,7 +121,8 @@ class ShallowDetector(Detector):
             return self.deep.embed(images)
         if self.backbone is not None:
             return self.backbone(images)
-        return images.reshape(len(images), math.prod(self.shape)).astype(np.float32) / 255
+        flat = self.preprocessing.whole(images).cpu().contiguous().numpy()
+        return flat.reshape(len(images), math.prod(self.shape))
 
     def anomaly_score(self, images: np.ndarray) -> np.ndarray:
         return self.embed_and_score(images)[1]
@@ -126,13 +144,16 @@ class ShallowDetector(Detector):
         yield EpochReport("fitting", 0, 1, None, None, None)
         on_step()
         normal = task.train_images[task.semi_labels >= 0]
+        if self.looks_at_pixels:
+            self.preprocessing.fit(normal)
+            self.images = normal.reshape(len(normal), -1)
         self.rows = self.features(normal)
         if isinstance(self.estimator, OracleSupportVectors):
             self._ask_the_oracle(task)
         self.estimator.fit(self.rows)
         if isinstance(self.estimator, Mahalanobis):
             self.whitening = _single(*self.estimator.whitening())
-            self.rows = np.empty((0, 0))  # nothing needs them any more
+            self.rows, self.images = np.empty((0, 0)), self.images[:0]  # needed no more
         self._threshold = upper_threshold(self.anomaly_score(normal), self.experiment.nu)
         on_step()
         glance = Glance(task, self.experiment.seed)
@@ -176,10 +197,11 @@ class ShallowDetector(Detector):
         }
         if self.whitening is not None and len(self.rows) == 0:
             arrays = dict(zip(WHITENING, self.whitening, strict=True))
-        elif self.experiment.features == "pixels":
-            arrays = {"rows": np.round(self.rows * 255).astype(np.uint8)}
         else:
-            arrays = {"rows": self.rows}
+            arrays = {"rows": self.images if self.looks_at_pixels else self.rows}
+        if self.looks_at_pixels and self.preprocessing.contrast_normalisation:
+            state = self.preprocessing.state_dict()
+            arrays |= {f"{SCALED}{name}": value.cpu().numpy() for name, value in state.items()}
         if self.deep is not None:
             inside = self.deep.contents()[1]
             arrays |= {f"{INSIDE}{name}": value for name, value in inside.items()}
@@ -198,6 +220,7 @@ class ShallowDetector(Detector):
             }
             deep_experiment = detector.deep.experiment
             detector.deep = DeepDetector.restore(deep_experiment, model._replace(tensors=inside))
+        detector._restore_preprocessing(model.tensors)
         width = detector.features(np.zeros((1, *detector.shape), np.uint8)).shape[1]
         if isinstance(detector.estimator, Mahalanobis) and "rows" not in model.tensors:
             mean, matrix = (model.tensors[name] for name in WHITENING)
@@ -208,13 +231,32 @@ class ShallowDetector(Detector):
         rows = model.tensors["rows"]
         if rows.ndim != 2 or not 2 <= len(rows) <= MOST_ROWS or rows.dtype not in ROW_TYPES:
             raise TypeError("rows")
-        detector.rows = rows.astype(np.float32) / 255 if rows.dtype == np.uint8 else rows
         if rows.shape[1] != width:
             raise TypeError("rows")
+        detector.rows = rows
+        if rows.dtype == np.uint8:
+            detector.images = rows
+            detector.rows = detector.features(rows.reshape(-1, *detector.shape))
+        before = {}
+        if experiment.estimator == "kernel-pca" and "variance" not in model.header["experiment"]:
+            before = {"kept": 32}  # components, in files from before it was a share
         try:
-            detector.estimator.set_params(**model.header["chosen"]).fit(detector.rows)
+            chosen = model.header["chosen"] | before
+            detector.estimator.set_params(**chosen).fit(detector.rows)
         except ValueError as error:  # of scikit-learn, in its own words
             raise TypeError("rows") from error
         if isinstance(detector.estimator, Mahalanobis):  # a file from before whitening was kept
             detector.whitening = _single(*detector.estimator.whitening())
         return detector
+
+    def _restore_preprocessing(self, tensors: dict[str, np.ndarray]) -> None:
+        """Its constants; files from before there were any hold a method on the bare pixels."""
+        state = {
+            name.removeprefix(SCALED): torch.from_numpy(value)
+            for name, value in tensors.items()
+            if name.startswith(SCALED)
+        }
+        if state:
+            self.preprocessing.load_state_dict(state)
+        else:
+            self.preprocessing.contrast_normalisation = False

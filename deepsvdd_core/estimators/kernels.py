@@ -15,6 +15,8 @@ from deepsvdd_core.estimators.base import OnComponents
 from deepsvdd_core.estimators.rounding import squared_distances
 
 WIDTHS = tuple(2.0**power for power in np.arange(-10, 0))  # γ of the RBF kernel (thesis 2.2.4)
+NARROWING = tuple(2.0**power for power in np.arange(5, -21, -1.0))  # beyond where any is chosen
+BEYOND = 10  # further widths the oracle tries where the best lies at the end of WIDTHS
 BANDWIDTHS = tuple(2.0**power for power in np.arange(0.5, 5.1, 0.5))  # of KDE (thesis 2.2.4)
 ROUNDING = 1e-9  # of a squared residual in the feature space, where every vector has length 1
 SMALLEST = 1e-10  # share of the variance of a component; what is divided by less is rounding
@@ -93,14 +95,14 @@ class SupportVectors(OfOneWidth):
     def _choose_width(self, Z: np.ndarray) -> float:
         share = min(self.contamination, 0.5)
         allowed = share + 2 * np.sqrt(share * (1 - share) / len(Z))
-        for width in sorted(WIDTHS, reverse=True):
+        for width in NARROWING:
             rejected = [
                 (self._machine(width).fit(train).predict(held_out) < 0).mean()
                 for train, held_out in folds(Z, 3)
             ]
             if np.mean(rejected) <= allowed:
                 return width
-        return min(WIDTHS)
+        return min(NARROWING)
 
     def _machine(self, width: float) -> OneClassSVM:
         return OneClassSVM(gamma=width, nu=self.contamination)
@@ -127,13 +129,37 @@ class OracleSupportVectors(SupportVectors):
     def choose_with_labels(
         self, X: np.ndarray, score: Callable[[OracleSupportVectors], float]
     ) -> None:
-        """Try every width on X; keep the one with the highest score."""
-        fitted = [self.__class__(**{**self.get_params(), "width": w}).fit(X) for w in WIDTHS]
-        self.width = max(fitted, key=score).width
+        """Try every width on X, and more where the best is the first or the last; keep the best."""
+
+        def found(width: float) -> float:
+            return score(self.__class__(**{**self.get_params(), "width": width}).fit(X))
+
+        scores = {width: found(width) for width in WIDTHS}
+        for _ in range(BEYOND):
+            best = max(scores, key=scores.__getitem__)
+            if min(scores) < best < max(scores):
+                break
+            further = best / 2 if best == min(scores) else 2 * best
+            scores[further] = found(further)
+        self.width = max(scores, key=scores.__getitem__)
 
 
 class KernelReconstruction(OfOneWidth):
-    """Kernel PCA: distance to the 32 leading components in the feature space of an RBF kernel."""
+    """Kernel PCA: distance to 90 % of the variance in the feature space of an RBF kernel.
+
+    kept: this share, or a number of components.
+    """
+
+    def __init__(
+        self,
+        contamination: float = 0.1,
+        components: float | None = 0.95,
+        random_state: int | None = 0,
+        width: float | None = None,
+        kept: float = 0.9,
+    ) -> None:
+        super().__init__(contamination, components, random_state, width)
+        self.kept = kept
 
     def _choose_width(self, Z: np.ndarray) -> float:
         pairs = squared_distances(Z, Z)[np.triu_indices(len(Z), 1)]
@@ -143,9 +169,16 @@ class KernelReconstruction(OfOneWidth):
         self.vectors_ = self._few(Z)
         kernel = self._kernel(self.vectors_)
         self.centerer_ = KernelCenterer().fit(kernel)
-        count = min(32, len(self.vectors_) - 1)
-        self.model_ = KernelPCA(count, kernel="precomputed", eigen_solver="dense").fit(kernel)
-        self.kept_ = np.count_nonzero(self.model_.eigenvalues_ > SMALLEST * len(kernel))
+        most = len(self.vectors_) - 1
+        self.model_ = KernelPCA(most, kernel="precomputed", eigen_solver="dense").fit(kernel)
+        values = self.model_.eigenvalues_
+        sound = np.count_nonzero(values > SMALLEST * len(kernel))
+        count = self.kept
+        if self.kept <= 1:
+            total = max(float(values.clip(0).sum()), np.finfo(float).tiny)
+            shares = np.cumsum(values.clip(0)) / total
+            count = np.searchsorted(shares, self.kept * (1 - ROUNDING)) + 1
+        self.kept_ = int(min(count, sound, most))
 
     def _kernel(self, Z: np.ndarray) -> np.ndarray:
         return np.exp(-self.width_ * squared_distances(Z, self.vectors_))

@@ -45,11 +45,28 @@ class LocalOutliers(OneClassEstimator):
 
 
 class Mahalanobis(OnComponents):
-    """Gaussian: distance to the mean after whitening, on 95 % of the variance."""
+    """Gaussian: distance to the mean after whitening, on 95 % of the variance.
+
+    ridge: added to the variance in every direction, in units of the mean variance of a feature.
+    """
+
+    def __init__(
+        self,
+        contamination: float = 0.1,
+        components: float | None = 0.95,
+        random_state: int | None = 0,
+        ridge: float = 0.0,
+    ) -> None:
+        super().__init__(contamination, components, random_state)
+        self.ridge = ridge
 
     def _learn(self, Z: np.ndarray) -> None:
         found = EmpiricalCovariance().fit(Z)
         self.center_, self.precision_ = found.location_, found.precision_
+        if self.ridge:
+            mean = float(np.trace(found.covariance_)) / Z.shape[1] or 1.0
+            thicker = found.covariance_ + self.ridge * mean * np.eye(Z.shape[1])
+            self.precision_ = np.linalg.inv(thicker)
 
     def _strangeness(self, Z: np.ndarray) -> np.ndarray:
         centered = Z - self.center_
@@ -69,13 +86,28 @@ class Mahalanobis(OnComponents):
 
 
 class MinimumVolumeEllipsoid(Mahalanobis):
-    """Robust Gaussian: mean and covariance of the densest half (minimum covariance determinant)."""
+    """Robust Gaussian: mean and covariance of the densest 90 % (minimum covariance determinant).
+
+    support: this share of the training vectors (thesis B.3).
+    """
+
+    def __init__(
+        self,
+        contamination: float = 0.1,
+        components: float | None = 0.95,
+        random_state: int | None = 0,
+        support: float = 0.9,
+    ) -> None:
+        super().__init__(contamination, components, random_state)
+        self.support = support
 
     def _learn(self, Z: np.ndarray) -> None:
         # Its search stops at absolute numbers. A power of 2 as unit changes no other digit.
         sizes = np.abs(Z[Z != 0])
         unit = 2.0 ** np.round(np.log2(np.median(sizes))) if len(sizes) else 1.0
-        found = MinCovDet(random_state=self.random_state).fit(Z / unit)
+        share = min(1.0, max(self.support, 2 / len(Z)))
+        most = MinCovDet(support_fraction=share, random_state=self.random_state)
+        found = most.fit(Z / unit)
         self.center_, self.precision_ = found.location_ * unit, found.precision_ / unit**2
 
 

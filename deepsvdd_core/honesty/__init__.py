@@ -129,7 +129,8 @@ def randomised(
     (N, C, H, W): else the maps would differ for no better reason than that these do not fit.
     """
     other = (detector.experiment.seed + 1 + seed) % 2**32
-    fresh = DeepDetector(dataclasses.replace(detector.experiment, seed=other), detector.device)
+    untrained = dataclasses.replace(detector.experiment, seed=other, centre="codes")
+    fresh = DeepDetector(untrained, detector.device)
     fresh.preprocessing.load_state_dict(detector.preprocessing.state_dict())
     kinds = nn.Conv2d | nn.Linear
     pairs = [

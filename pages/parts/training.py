@@ -10,6 +10,18 @@ from deepsvdd_core.sphere import Centre
 from pages.parts import anomalies, frame, visitor, waiting
 from pages.parts.subject import choose
 
+# Numbers of shallow methods: who has them, their label, smallest, largest and usual value.
+SETTINGS = {
+    "ridge": (
+        ("mahalanobis",),
+        "Ridge, in units of the mean variance",
+        0.0,
+        1_000.0,
+        0.0,
+    ),
+    "support": (("mve",), "Share of the training images it is fitted to", 0.5, 1.0, 0.9),
+    "variance": (("pca", "kernel-pca"), "Share of the variance taken for normal", 0.01, 1.0, 0.9),
+}
 STEP = 0.5  # seconds between two looks at a running job
 
 
@@ -35,6 +47,7 @@ def choose_experiment() -> Experiment | None:
     method = _method()
     with st.expander("Schedule and details", key="schedule-details"):
         choices = _details(source, method)
+        choices |= _settings(method.partition("@")[0])
         if method.partition("@")[0] in catalogue.ONE_CENTRE:
             choices["centre"] = _centre(choices["pretrain_epochs"])
         if method in ("fcdd", "fcdd-masks"):
@@ -147,6 +160,37 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
         ),
         "seed": st.number_input("Seed", 0, 2**32 - 1, default.seed, key="seed", **kept),
     }
+
+
+def _settings(name: str) -> dict[str, object]:
+    """Those of a shallow method; what is left empty, the training images decide."""
+    found: dict[str, object] = {}
+    kept = {"persist_state": "session"}
+    if name in catalogue.ON_COMPONENTS:
+        found["principal_components"] = st.checkbox(
+            "First to principal components with 95 % of the variance",
+            True,
+            key="principal-components",
+            **kept,
+        )
+    if name in catalogue.OF_ONE_WIDTH:
+        found["width"] = st.number_input(
+            "Kernel width",
+            1e-6,
+            1_000.0,
+            None,
+            format="%.6g",
+            placeholder="by the training images",
+            key=f"width-{name}",
+            help="kde: the bandwidth h; the others: γ of the RBF kernel.",
+            **kept,
+        )
+    for setting, (methods, label, least, most, default) in SETTINGS.items():
+        if name in methods:
+            found[setting] = st.number_input(
+                label, least, most, default, step=0.01, key=setting, **kept
+            )
+    return found
 
 
 def _centre(pretrain_epochs: int) -> str | None:
