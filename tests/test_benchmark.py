@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepsvdd_core import benchmark, jobs, products
+from deepsvdd_core import benchmark, detectors, jobs, products
 from deepsvdd_core.benchmark import (
     Cell,
     cells,
     centres,
     class_groups,
+    corrupted,
     maps,
     read,
     row_of,
@@ -26,6 +27,7 @@ from deepsvdd_core.benchmark.__main__ import further, numbers
 from deepsvdd_core.corruptions import MNIST_C, VISIBLE, difference
 from deepsvdd_core.datasets import DATASETS
 from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.tasks import one_vs_rest
 from tests.server import ROOT
 
 CELL = Cell("knn", "mnist", "3", 1, "short")
@@ -99,6 +101,8 @@ def test_a_scenario_stands_for_its_choices():
 
 
 def test_published_values_of_mnist_c_name_its_corruptions():
+    for method in corrupted.SETTINGS:
+        assert set(benchmark.published_mnist_c(method)["auroc"]) == set(MNIST_C)
     for method in ("kde", "one-class", "reconstruction"):
         found = benchmark.published_mnist_c(method)
         assert set(found["auroc"]) == set(MNIST_C)
@@ -106,6 +110,31 @@ def test_published_values_of_mnist_c_name_its_corruptions():
         assert set(found["clever hans score"]) < set(MNIST_C)
     assert benchmark.published_mnist_c("kde")["auroc"]["zigzag"] == 84.0
     assert not any(benchmark.published_mnist_c("knn").values())
+
+
+def test_a_published_value_stands_beside_the_same_setting_alone():
+    def known(method, dataset="mnist", label="3", **choices):
+        cell = Cell(method, dataset, label, 0, "live", json.dumps(choices))
+        return benchmark.published(cell)[0]
+
+    assert known("kde") == known("kde", epochs=5) == 86.2
+    assert known("one-class") == known("one-class", precision="bfloat16") == 91.9
+    for other in ({"width": 2.0}, {"contrast_normalisation": False}, {"most_images": 100}):
+        assert known("kde", **other) is None
+    for other in ({"pollution": 0.5}, {"labelled": 0.05}, {"scenario": ["pollution", 0.1]}):
+        assert known("one-class", **other) is None
+    for method in ("deep-sad", "hsc", "fcdd"):  # published with other outliers than are here
+        for other in ({"labelled": 0.05}, {"outlier_exposure": "tiny-imagenet"}, {}):
+            assert known(method, "cifar10", "cat", **other) is None
+    assert known("hsc", "cifar10", "cat", outlier_exposure="80 Million Tiny Images") == 89.8
+
+
+def test_a_replay_of_the_thesis_tells_spoilt_from_clean_images(digits):
+    detector = detectors.build(Experiment("a", ("0",), **corrupted.RAW, estimator="pca"))
+    for _ in detector.learn_from(one_vs_rest(digits, ("0",))):
+        pass
+    found = corrupted.aurocs(detector, digits.test.images[digits.test.labels == 0][:30])
+    assert list(found) == list(MNIST_C) and found["stripe"] > 99 and found["scale"] < 50
 
 
 def test_published_values_name_methods_and_classes_that_exist():
