@@ -76,8 +76,12 @@ class OneClassEstimator(OutlierMixin, BaseEstimator):
         for part in calibration.held_out(len(X), self.random_state or 0):
             on_step()
             twin = clone(self).set_params(**same).fit(np.delete(X, part, axis=0))
-            parts.append(-twin.score_samples(X[part]))
+            parts.append(self._as_own(-twin.score_samples(X[part]), twin))
         return np.concatenate(parts)
+
+    def _as_own(self, strangeness: np.ndarray, twin: OneClassEstimator) -> np.ndarray:
+        """What a twin fitted to fewer vectors says (M,), in the units of this one."""
+        return strangeness
 
     def chosen(self) -> dict[str, float]:
         """The hyper-parameters that the training data decided."""

@@ -110,6 +110,12 @@ class SupportVectors(OfOneWidth):
     def _learn_with(self, Z: np.ndarray) -> None:
         self.model_ = self._machine(self.width_).fit(Z)
 
+    def _as_own(self, strangeness: np.ndarray, twin: SupportVectors) -> np.ndarray:
+        # The sum over support vectors grows with their number, the offset need not.
+        ours, theirs = (one.model_.dual_coef_.sum() for one in (self, twin))
+        summed = strangeness + twin.model_.intercept_[0]
+        return summed * (ours / theirs) - self.model_.intercept_[0]
+
     def _strangeness(self, Z: np.ndarray) -> np.ndarray:
         # Not by the machine itself, which does not know what is rounding.
         return in_parts(self._outside, Z)
