@@ -50,21 +50,23 @@ def _heatmap(subject: Subject, row: int) -> None:
         st.caption("There is no heatmap for this kind of model.")
         return
     asked = {**subject.parameters, "explainer": explainer}
-    found = waiting.result("explain", "Heatmap", of=explainer, **asked, index=row)
+    found = waiting.result("explain", "Heatmap", of=explainer, is_narrow=True, **asked, index=row)
     if found is None:
         return
-    scale = waiting.result("scale", "Colour scale of all heatmaps", of=explainer, **asked)
+    picture = st.container()
+    text = "Measuring the colours of all heatmaps"
+    scale = waiting.result("scale", text, of=explainer, is_narrow=True, **asked)
     if scale is None:
-        return
-    limit = float(scale["limit"]) or 1.0
-    colours = figures.diverging(found["relevance"][None], limit)[0]
-    caption = f"relevance by {explainer}"
-    st.image(enlarged(colours), width="stretch", output_format="PNG", caption=caption)
-    account.show(found)
-    st.caption(
-        f"Red pushes towards anomalous; full colour at ±{limit:.2g}, the same for all images of "
-        "the data set."
-    )
+        limit, whose = float(np.abs(found["relevance"]).max()), "on its own scale so far"
+    else:
+        limit, whose = float(scale["limit"]), "the same for all images of the data set"
+    limit = limit or 1.0
+    with picture:
+        colours = figures.diverging(found["relevance"][None], limit)[0]
+        caption = f"relevance by {explainer}"
+        st.image(enlarged(colours), width="stretch", output_format="PNG", caption=caption)
+        account.show(found)
+        st.caption(f"Red pushes towards anomalous; full colour at ±{limit:.2g}, {whose}.")
 
 
 def _neighbours(subject: Subject, row: int) -> None:

@@ -51,11 +51,18 @@ class Asked(NamedTuple):
 
 
 def result(
-    kind: str, text: str, *, units: float = 1, of: str = "", **parameters: object
+    kind: str,
+    text: str,
+    *,
+    units: float = 1,
+    of: str = "",
+    is_narrow: bool = False,
+    **parameters: object,
 ) -> Arrays | None:
     """The arrays asked for, or None while the page shows progress, or why there are none.
 
-    units, of: as in `Asked`; what takes long begins with a press.
+    units, of: as in `Asked`; what takes long begins with a press. is_narrow: there is no room for
+    Cancel beside the progress.
     """
     asked = Asked(kind, parameters, units, of)
     try:
@@ -64,15 +71,15 @@ def result(
         pass
     if not are_wanted([asked], text):
         return None
-    return shown(ask(asked), text)
+    return shown(ask(asked), text, is_narrow=is_narrow)
 
 
-def shown(answer: Arrays | jobs.Job, text: str) -> Arrays | None:
+def shown(answer: Arrays | jobs.Job, text: str, *, is_narrow: bool = False) -> Arrays | None:
     """The arrays of an answer; for a job its progress, or why it has none."""
     if not isinstance(answer, jobs.Job):
         return answer
     if answer.is_active:
-        follow(answer.id, text, place=places.here())
+        follow(answer.id, text, is_narrow=is_narrow, place=places.here())
     else:
         explain_end(answer)
     return None
