@@ -30,10 +30,13 @@ FLOOR = 1e-3  # gradient, in units of white, that a map takes every pixel to hav
 def filters(side: int, channels: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Along a side of n pixels: blur (n, n), central differences (n, n), cells (c, n).
 
-    Borders are mirrored; the difference of the outermost pixels is one-sided.
+    Borders are mirrored; the difference of the outermost pixels is one-sided. Of colours it is 0:
+    photographs go on beyond their borders.
     """
     same = np.eye(side)
     slope = np.gradient(same, axis=0) if side > 1 else np.zeros((1, 1))
+    if channels > 1:
+        slope[[0, -1]] = 0
     first = min(STRIDE // 2, (side - 1) // 2)
     blur = gaussian_filter1d(same, BLUR[channels], axis=0)
     return blur, slope, gaussian_filter1d(same, WINDOW, axis=0)[first::STRIDE]

@@ -170,3 +170,16 @@ def test_a_whitened_sphere_is_exact(zero_task, tmp_path):
     again = detectors.load(tmp_path / "model.safetensors")
     assert np.array_equal(again.anomaly_score(zero_task.test_images), scores)
     assert again.sphere.radii == detector.sphere.radii
+
+
+def test_colours_are_blurred_more_and_have_no_slope_across_the_border():
+    (grey, slope, _), (colour, inside, _) = filters(28), filters(28, 3)
+    assert colour[14, 14] < grey[14, 14] and colour.sum() == pytest.approx(28)
+    assert np.array_equal(inside[1:-1], slope[1:-1]) and not inside[[0, -1]].any()
+    steep = np.zeros((1, 3, 32, 32), np.uint8)
+    steep[..., 0] = 255  # a bright column at the border
+    features = OrientedGradients()
+    of_grey, of_colours = (
+        features.oriented(features.pixels(images)) for images in (steep[:, :1], steep)
+    )
+    assert of_grey[0, :, 16, 0].sum() > 1.5 * of_colours[0, :, 16, 0].sum()
