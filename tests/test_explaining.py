@@ -123,7 +123,7 @@ def test_the_colour_scale_is_one_per_explainer_and_can_be_cancelled(subject):
     standing = explaining.scale(subject, explainer="GradientShap", on_step=nothing)["limit"]
     assert standing == maps.limit_of(subject)
     found = explaining.scale(subject, explainer="LRP-eps", on_step=nothing)["limit"]
-    few = EXPLAINERS["LRP-eps"](subject.detector, subject.shown.images[::5])
+    few = EXPLAINERS["LRP-eps"](subject.detector, subject.shown.images[::10])
     assert found == pytest.approx(np.quantile(np.abs(few), 0.999), rel=1e-4)
     with pytest.raises(Stopped):
         explaining.scale(subject, explainer="Saliency", on_step=stop)

@@ -1,7 +1,7 @@
 """Compare rules for the centre of a hypersphere: `python -m deepsvdd_core.benchmark.centres`.
 
     python -m deepsvdd_core.benchmark.centres --data mnist --classes 0-9 --seeds 0-2 \
-        --rules signs,codes+3 --out centres.csv
+        --rules signs,codes+1,codes+3 --out centres.csv
 
 Test images take no part: a fifth of the normal training images is held out, and beside it stand as
 many training images of all other classes. signs and codes are `Experiment.centre_rule`; +3 means
@@ -83,7 +83,9 @@ def main() -> None:
     parser.add_argument("--classes", default="all", help="0,3 or 0-9 (default: all)")
     parser.add_argument("--seeds", default="0-2", help="0-2 or 0,5 (default: 0-2)")
     parser.add_argument("--schedule", default="live", help=", ".join(SCHEDULES))
-    parser.add_argument("--rules", default="signs,codes+3", help="signs, codes, with +epochs")
+    parser.add_argument(
+        "--rules", default="signs,codes+1,codes+3", help="signs, codes, with +epochs"
+    )
     parser.add_argument("--out", required=True, type=Path, help="the CSV file, continued")
     given = parser.parse_args()
     source = datasets.source(given.data)

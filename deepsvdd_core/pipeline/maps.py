@@ -18,7 +18,7 @@ from deepsvdd_core.pipeline.running import Arrays
 from deepsvdd_core.pipeline.subject import Subject, spread
 from deepsvdd_core.progress import OnStep, nothing
 
-SCALED_BY = 200  # images that decide the colour scale of a data set's heatmaps
+SCALED_BY = 100  # images that decide the colour scale of a data set's heatmaps
 REFERENCES = 20  # normal training images an explainer compares with: the most normal
 CANDIDATES = 500  # of so many
 PART = 20  # images explained between two chances to cancel
