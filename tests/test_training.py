@@ -215,7 +215,8 @@ def test_health_names_what_is_wrong(codes, scores, center, moved, sentence):
 
 def test_a_network_with_biases_collapses_and_is_caught(zero_task):
     """Thesis Proposition 2: with a bias the loss goes to zero and all codes become equal."""
-    experiment = Experiment("a", ("0",), epochs=200, learning_rate=0.03, decay="cosine")
+    schedule = {"epochs": 200, "learning_rate": 0.03, "decay": "cosine"}
+    experiment = Experiment("a", ("0",), centre="codes", **schedule)
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.AvgPool2d(14), nn.Flatten(), nn.Linear(4, 8))
     objective = OBJECTIVES["one-class"](8, experiment)
