@@ -138,7 +138,7 @@ def report(
     parts.append("<h2>Selected images</h2>")
     if selection.relevance is not None:
         parts.append(
-            f"<p>Beside each image its map by {escape(selection.explainer)}: red pushes towards "
+            f"<p>Below each image its map by {escape(selection.explainer)}: red pushes towards "
             "anomalous, blue towards normal, on one scale for all.</p>"
         )
     parts += ['<div class="images">', *_pictures(selection), "</div>"]

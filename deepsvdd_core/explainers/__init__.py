@@ -46,8 +46,8 @@ __all__ = [
 
 Explainer = Callable[[Detector, np.ndarray], np.ndarray]
 
-# In the order in which they stand for a model: first those whose sum is the score, then the one
-# whose sum has the sign of the finding.
+# In the order in which they stand for a model: first those whose map is the score spread out, then
+# the one whose sum has the sign of the finding.
 EXPLAINERS: dict[str, Explainer] = {
     "Distance shares": distance_shares,
     "Residual": residual,

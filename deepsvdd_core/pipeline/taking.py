@@ -120,7 +120,7 @@ def _with_maps(
 
 
 def _provenance(subject: Subject) -> dict[str, object]:
-    header = library.find(subject.model).header
+    header, centre = library.find(subject.model).header, subject.detector.centre
     known, experiment = header["provenance"], Experiment.from_dict(header["experiment"])
     wanted = {
         "training_images": "training images",
@@ -137,5 +137,6 @@ def _provenance(subject: Subject) -> dict[str, object]:
         "trained on": experiment.dataset,
         "images shown": f"{subject.dataset}, {len(subject.scores):,} images",
         "fingerprint of these": subject.fingerprint,
+        **({} if centre is None else {"sphere": centre.in_words}),
         **{label: known[name] for name, label in wanted.items() if name in known},
     }

@@ -14,16 +14,20 @@ from pages.parts.subject import choose as choose_one
 
 PERCENT = st.column_config.NumberColumn(format="%.2f")
 HEADINGS = {
-    "name": st.column_config.TextColumn("Method"),
-    "classes": st.column_config.NumberColumn("Classes"),
-    "seeds": st.column_config.NumberColumn("Seeds"),
-    "mean": st.column_config.NumberColumn("AUROC %", format="%.2f"),
-    "std_seeds": st.column_config.NumberColumn("± over seeds", format="%.2f"),
-    "std_classes": st.column_config.NumberColumn("± over classes", format="%.2f"),
-    "published": st.column_config.NumberColumn("Published %", format="%.2f"),
-    "difference": st.column_config.NumberColumn("Difference", format="%+.2f"),
+    "name": st.column_config.TextColumn("Method", width=195),
+    "classes": st.column_config.NumberColumn("Classes", width=65),
+    "seeds": st.column_config.NumberColumn("Seeds", width=55),
+    "mean": st.column_config.NumberColumn("AUROC %", format="%.2f", width=72),
+    "std_seeds": st.column_config.NumberColumn(
+        "± seeds", format="%.2f", width=66, help="Standard deviation over seeds."
+    ),
+    "std_classes": st.column_config.NumberColumn(
+        "± classes", format="%.2f", width=76, help="Standard deviation over classes."
+    ),
+    "published": st.column_config.NumberColumn("Published %", format="%.2f", width=86),
+    "difference": st.column_config.NumberColumn("Difference", format="%+.2f", width=80),
     "seconds": st.column_config.NumberColumn(
-        "Seconds", format="%.1f", help="Mean time to train a model."
+        "Seconds", format="%.1f", width=68, help="Mean time to train a model."
     ),
 }
 

@@ -180,9 +180,10 @@ def _settings(name: str) -> dict[str, object]:
             1_000.0,
             None,
             format="%.6g",
-            placeholder="by the training images",
+            placeholder="by the data",
             key=f"width-{name}",
-            help="kde: the bandwidth h; the others: γ of the RBF kernel.",
+            help="kde: the bandwidth h; the others: γ of the RBF kernel. Empty: the training "
+            "images decide; for oc-svm-oracle, a tenth of the test labels.",
             **kept,
         )
     for setting, (methods, label, least, most, default) in SETTINGS.items():
@@ -207,6 +208,11 @@ def _centre(pretrain_epochs: int) -> str | None:
         "training; what a quick training needs. codes: that mean, where it is not too near to 0 "
         "(thesis 2.2.4); only after pre-training does much of it remain.",
     )
+    if chosen == "codes" and not pretrain_epochs:
+        st.caption(
+            "Without pre-training nearly all coordinates are too near to 0, so that this is a "
+            "centre of signs all the same; choose at least one epoch."
+        )
     return None if chosen == usual else chosen
 
 

@@ -469,6 +469,15 @@ def shallow(rows: object, estimator: str = "knn", **changes: object) -> bytes:
     return model(about, scores() | ({} if rows is None else {"rows": np.asarray(rows, order="C")}))
 
 
+def prepared(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> bytes:
+    """A file of kNN on images that were brought to one contrast, and these ends to 0 and 1."""
+    choices = {"detector": "shallow", "estimator": "knn"}
+    about = header(detector="shallow", experiment=choices)
+    about |= {"shape": [1, 28, 28], "threshold": 1.0, "chosen": {}}
+    ends = {"preprocessing.low": low, "preprocessing.high": high}
+    return model(about, scores() | {"rows": rows} | ends)
+
+
 def slow(title: str) -> bytes:
     """A sound model that takes a few seconds to load."""
     pixels = np.random.default_rng(0).integers(0, 256, (6_000, 784), np.uint8)
@@ -517,6 +526,11 @@ def shallow_ones() -> Iterator[tuple[str, bytes]]:
         for estimator in ("kde", "oc-svm", "kernel-pca"):
             name = f"odd-width-{width:g}-of-{estimator}"
             yield name, shallow(pixels, estimator, chosen={"width": width})
+    for name, ends in {"equal": (1, 1), "nan": (0, np.nan), "wide": ([0, 0], [1, 1])}.items():
+        low, high = (np.asarray(end, np.float32) for end in ends)
+        yield f"shallow-prepared-by-{name}", prepared(pixels, low, high)
+    few = np.float32(-1), np.float32(9)
+    yield "fine-shallow-prepared", prepared(pixels, *map(np.asarray, few))
     yield "odd-far-threshold", shallow(pixels, threshold=-1e30)
     yield "odd-many-rows", shallow(np.tile(pixels, (100, 1)), "lof")
     codes = {"detector": "shallow", "features": "codes"}
