@@ -21,12 +21,14 @@ SCORING_BATCH = 500  # larger batches are slower on CPUs
 class Look(NamedTuple):
     """How a detector stands, seen on few images.
 
-    radius in embedding units, auroc a fraction; None where they are not defined.
+    radius in embedding units, of several spheres the mean, auroc a fraction; None where they are
+    not defined. radii (K,): of several spheres that move by themselves.
     """
 
     radius: float | None
     auroc: float | None
     health: str = SOUND  # or a sentence on what is wrong
+    radii: tuple[float, ...] = ()
 
 
 class EpochReport(NamedTuple):
@@ -39,6 +41,7 @@ class EpochReport(NamedTuple):
     radius: float | None
     auroc: float | None
     health: str = SOUND
+    radii: tuple[float, ...] = ()
 
 
 def batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

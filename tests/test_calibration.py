@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binomtest
 
 from deepsvdd_core import calibration, datasets, detectors, library
 from deepsvdd_core.estimators import ESTIMATORS
 from deepsvdd_core.evaluation import upper_threshold
 from deepsvdd_core.experiment import Experiment
+from deepsvdd_core.objectives import hypersphere
 from deepsvdd_core.tasks import OneClassTask, one_vs_rest
 
 FIXED = {"oc-svm-oracle": {"width": 0.001}}  # what test labels would choose
@@ -123,6 +125,33 @@ def test_a_network_that_learns_by_heart_is_calibrated(choices):
     assert (scores > detector.fitted_threshold).mean() > 0.15  # what would be promised without
     assert reports[-1].stage == detectors.CALIBRATING
     assert reports[-1].epoch == reports[-1].epochs
+
+
+def test_twins_have_the_clusters_of_their_model(monkeypatch):
+    searched = []
+    monkeypatch.setattr(
+        hypersphere, "cluster", lambda points, **_: searched.append(len(points)) or halves(points)
+    )
+
+    def halves(points):
+        return np.arange(len(points)) // 35  # the last cluster has 25 of 60
+
+    train = noise(60, 0)
+    known, rows = np.zeros(60, np.int64), np.arange(60)
+    test = np.zeros(2, np.int64)
+    task = OneClassTask(train, known, noise(2, 1), test.astype(bool), test, rows)
+    chosen = {"objective": "multi-sphere", "pretrain_epochs": 1, "epochs": 2, "batch_size": 20}
+    detector = detectors.build(Experiment("mnist-sample", ("0",), **chosen))
+    for _ in detector.fit(task):
+        pass
+    assert searched == [60, 60]  # before pre-training and after it
+    assert len(detector.calibration_scores) == 60
+    twin = detector.twin(np.array([0, 50, 59]))
+    twin.objective.initialise(torch.zeros(3, 32))
+    assert twin.objective.clusters.tolist() == [0, 1, 1]
+    few = detector.twin(np.array([59]))
+    few.objective.initialise(torch.zeros(1, 32))
+    assert few.objective.clusters.tolist() == [0]
 
 
 def test_copies_leave_with_their_image():

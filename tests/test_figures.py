@@ -109,6 +109,19 @@ def test_published_values_have_one_entry_in_the_legend():
     assert sum(trace.name == "published" for trace in figure.data) == 2
 
 
+def test_each_sphere_has_its_line_over_the_epochs():
+    lines = figures.curves([1, 2], {"sphere 1": [0.0, 1.0], "sphere 2": [0.5, 2.0]}, "radius").data
+    assert [line.name for line in lines] == ["sphere 1", "sphere 2"]
+    assert [list(line.y) for line in lines] == [[0, 1], [0.5, 2]]
+    assert lines[0].line.color != lines[1].line.color
+
+
+def test_shares_are_of_each_class_and_counts_are_written():
+    (cells,) = figures.shares(np.array([[1, 3], [1_000, 0]]), ["a", "b"], ["1", "2"]).data
+    assert np.array(cells.z).tolist() == [[25, 75], [100, 0]]
+    assert [list(row) for row in cells.text] == [["1", "3"], ["1,000", "0"]]
+
+
 def test_more_methods_than_colours_are_told_apart():
     names = [f"method {number}" for number in range(20)]
     means = pd.DataFrame({"name": names, "normal_class": "0", "auroc": 90.0, "std": np.nan})

@@ -121,7 +121,7 @@ class Detector(ABC):
         ours = self.fitted_scores(task.train_images[normal])
         found = [np.empty(0)]
         for number, part in enumerate(parts):
-            twin = type(self)(self.experiment)
+            twin = self.twin(np.delete(np.arange(len(normal)), part))
             without = task.without(normal[part])
             for count, _ in enumerate(twin.learn_from(without, on_step=on_step), start=1):
                 done, total = number * reports + min(count, reports), len(parts) * reports
@@ -130,6 +130,10 @@ class Detector(ABC):
             scores = twin.anomaly_score(task.train_images[normal[part]])
             found.append(calibration.in_units_of(scores, theirs, np.delete(ours, part)))
         return np.concatenate(found)
+
+    def twin(self, kept: np.ndarray) -> Self:
+        """One to be fitted to a part of the normal images; kept (N,): their places among them."""
+        return type(self)(self.experiment)
 
     def fitted_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores (N,) of the very normal images (N, C, H, W) that it was fitted to."""

@@ -172,6 +172,11 @@ class DeepDetector(Detector, nn.Module):
         recorder.settle(self.sphere)
         self.recording = recorder.recording()
 
+    def twin(self, kept: np.ndarray) -> Self:
+        twin = super().twin(kept)
+        twin.objective.take_after(self.objective, kept)
+        return twin
+
     def _looker(self, glance: Glance, may_be_normal: np.ndarray) -> Callable[[], Look]:
         """The quick look after each epoch: radius, AUROC and health on a few fixed images.
 
@@ -194,7 +199,9 @@ class DeepDetector(Detector, nn.Module):
                 not torch.equal(weight, before)
                 for weight, before in zip(self.encoder.parameters(), start, strict=True)
             )
-            return Look(radius, glance.auroc(scores), health(codes, scores, center, moved))
+            several = self.objective.moves_radius and len(self.sphere.radii) > 1
+            radii = tuple(self.sphere.radii.tolist()) if several else ()
+            return Look(radius, glance.auroc(scores), health(codes, scores, center, moved), radii)
 
         return look
 

@@ -149,15 +149,23 @@ def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: floa
 
 def curve(epochs: Sequence[int], values: Sequence[float], name: str) -> go.Figure:
     """One quantity over the epochs; the name gives its unit."""
-    figure = go.Figure(
-        go.Scatter(
+    figure = curves(epochs, {name: values}, name).update_traces(line={"color": NORMAL})
+    return figure.update_layout(showlegend=False)
+
+
+def curves(epochs: Sequence[int], lines: dict[str, Sequence[float]], name: str) -> go.Figure:
+    """One quantity of several things over the epochs; the name gives its unit."""
+    figure = go.Figure()
+    for place, (thing, values) in enumerate(lines.items()):
+        again, color = divmod(place, len(SERIES))
+        figure.add_scatter(
             x=list(epochs),
             y=list(values),
             mode="lines+markers",
-            line={"color": NORMAL},
-            hovertemplate="epoch %{x}: %{y:.4g}<extra></extra>",
+            name=thing,
+            line={"color": SERIES[color], "dash": DASHES[again % len(DASHES)]},
+            hovertemplate="epoch %{x}: %{y:.4g}<extra>" + thing + "</extra>",
         )
-    )
     figure.update_xaxes(title="epoch", rangemode="tozero")
     figure.update_yaxes(title=name)
     return _tidy(figure, 240)
@@ -214,6 +222,30 @@ def rate_curves(lines: dict[str, np.ndarray], names: list[str], x: str, y: str) 
     figure.update_xaxes(title=x, range=[0, 1])
     figure.update_yaxes(title=y, range=[0, 1.02])
     return _tidy(figure, 380)
+
+
+def shares(counts: np.ndarray, rows: list[str], columns: list[str]) -> go.Figure:
+    """How the images of each class (a row of counts) spread over spheres, in per cent."""
+    parts = 100 * counts / counts.sum(axis=1, keepdims=True)
+    figure = go.Figure(
+        go.Heatmap(
+            z=parts,
+            text=[[f"{count:,}" for count in row] for row in counts],
+            texttemplate="%{text}",
+            x=columns,
+            y=rows,
+            zmin=0,
+            zmax=100,
+            colorscale="Blues",
+            xgap=2,
+            ygap=2,
+            colorbar={"title": "% of class"},
+            hovertemplate="%{y}: %{text} images, %{z:.0f} %, in sphere %{x}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="sphere", type="category")
+    figure.update_yaxes(type="category", autorange="reversed")
+    return _tidy(figure, 120 + 28 * len(rows))
 
 
 def sheet(images: np.ndarray, columns: int) -> bytes:

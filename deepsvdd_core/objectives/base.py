@@ -41,6 +41,12 @@ class Objective(nn.Module):
     def initialise(self, codes: Tensor) -> None:
         """Look once at the codes of the training images that may be normal."""
 
+    def take_after(self, other: Objective, kept: np.ndarray) -> None:
+        """Before `initialise`: take over what is no matter of chance from another of its kind.
+
+        other: trained already, on more images; kept (N,): places of this one's among them.
+        """
+
     def forward(self, codes: Tensor, semi_labels: Tensor, inputs: Tensor) -> Tensor:
         """The loss of a batch."""
         raise NotImplementedError

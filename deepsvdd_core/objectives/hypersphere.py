@@ -181,10 +181,19 @@ class MultiSphere(SeveralSpheres):
     moves_radius = True
     warm_up = SoftBoundary.warm_up
     most_centers = 10
+    labels: np.ndarray | None = None  # (N,) cluster of every training image
+    keeps_labels = False  # another objective gave them
+
+    def take_after(self, other: MultiSphere, kept: np.ndarray) -> None:
+        """Its clusters: FINCH finds others as soon as a few images are missing."""
+        self.labels = np.unique(other.labels[kept], return_inverse=True)[1]
+        self.keeps_labels = True
 
     def initialise(self, codes: Tensor) -> None:
         points = codes.double().cpu().numpy()
-        labels = cluster(points, most_clusters=self.most_centers, smallest_share=self.nu)
+        if not self.keeps_labels:
+            self.labels = cluster(points, most_clusters=self.most_centers, smallest_share=self.nu)
+        labels = self.labels
         centers = torch.from_numpy(centroids(points, labels)).to(codes)
         self.center = self.middle_of(codes)[None] if len(centers) == 1 else centers
         self.radius = torch.zeros(len(centers), dtype=torch.float64, device=codes.device)

@@ -30,12 +30,14 @@ from deepsvdd_core.header import LONGEST_LINE
 from deepsvdd_core.health import Watch
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.projections import frames
+from deepsvdd_core.recording import Recording
 from deepsvdd_core.tasks import ANOMALOUS, OneClassTask, draw, expose, one_vs_rest, spoil
 from deepsvdd_core.training import SOUND
 
 Arrays = dict[str, np.ndarray]
 Report = Callable[[dict], None]
 
+MOST_SPHERES = 10  # whose radii are told apart
 MOST_LOADED = 3  # data sets; as many as an experiment reads at most
 
 _loaded: dict[tuple[str, str], DataSet] = {}
@@ -143,8 +145,9 @@ def run(
         if epoch_report.stage == detectors.CALIBRATING:
             report(epoch_report._asdict())
             continue
-        history.append(watch(epoch_report)._asdict())
-        report(history[-1])
+        row = watch(epoch_report)._asdict()
+        report(row)
+        history.append({name: row[name] for name in row if name != "radii"})  # the theatre has them
     trained = time.perf_counter()
     report({"stage": "Scoring the test images", "fraction": 1.0})
     scores = detector.anomaly_score(task.test_images)
@@ -209,7 +212,8 @@ def theatre(detector: Detector, task: OneClassTask) -> Arrays:
 
     coordinates (E, N, 2) float32 of every epoch on the radial map of the last; radii (E,), losses
     and aurocs (E,) float64; names: a line of UTF-8 per epoch; rows (N,) int32 into the test split,
-    labels (N,) int32, is_anomaly (N,) uint8, scores (N,) float64 of the finished model.
+    labels (N,) int32, is_anomaly (N,) uint8, scores (N,) float64 of the finished model;
+    sphere_radii (E, K) of up to MOST_SPHERES spheres, NaN outside the training of the objective.
     """
     recording, sphere = detector.recording, detector.sphere
     if recording is None or sphere is None:
@@ -223,6 +227,7 @@ def theatre(detector: Detector, task: OneClassTask) -> Arrays:
     return {
         "coordinates": seen.coordinates.astype(np.float32),
         "radii": np.nanmean(seen.radii, axis=1),
+        **_radii_of_several(recording),
         "losses": recording.losses,
         "aurocs": recording.aurocs,
         "names": np.frombuffer("\n".join(names).encode(), np.uint8),
@@ -231,6 +236,15 @@ def theatre(detector: Detector, task: OneClassTask) -> Arrays:
         "is_anomaly": task.is_anomaly[rows].astype(np.uint8),
         "scores": detector.anomaly_score(task.test_images[rows]),
     }
+
+
+def _radii_of_several(recording: Recording) -> Arrays:
+    """`sphere_radii` of `theatre`, where several spheres were trained."""
+    radii = np.where(np.array(recording.stages)[:, None] == "training", recording.radii, np.nan)
+    there = np.isfinite(radii).sum(axis=1)
+    if len(there) > 1 and there[-1] < there[-2]:  # some were dropped in the end
+        radii[-1] = np.nan
+    return {"sphere_radii": radii} if 1 < there.max() <= MOST_SPHERES else {}
 
 
 def measure(

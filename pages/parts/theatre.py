@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from deepsvdd_core import figures, products
-from pages.parts import served, waiting
+from pages.parts import served, spheres, waiting
 from pages.parts.components import component
 from pages.parts.frame import plain
 from pages.parts.space import MARKUP
@@ -82,6 +82,7 @@ def show(subject: Subject) -> None:
             f"{plain(subject.dataset)} {why} when this model was trained, so the points have no "
             "pictures."
         )
+    spheres.show_radii(recording)
     st.caption(
         f"{len(truth):,} test images of {experiment['dataset']}. One projection, fitted on the "
         "last epoch, shows all epochs; distances to the cross are exact, in units of the last "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from deepsvdd_core import catalogue, datasets, figures, jobs, library
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from deepsvdd_core.sphere import Centre
-from pages.parts import anomalies, frame, visitor, waiting
+from pages.parts import anomalies, frame, spheres, visitor, waiting
 from pages.parts.subject import choose
 
 # Numbers of shallow methods: who has them, their label, smallest, largest and usual value.
@@ -328,6 +329,14 @@ def _curves(epochs: list[dict]) -> None:
         ("AUROC (up to 500 test images)", "auroc", trained),
     ]
     for column, (name, value, reports) in zip(st.columns(3), curves, strict=True):
+        if value == "radius" and any(report["radii"] for report in reports):
+            with column:
+                spheres.draw_radii(
+                    [report["epoch"] for report in reports],
+                    np.array([report["radii"] for report in reports]),
+                    "curve-radii",
+                )
+            continue
         points = [(r["epoch"], r[value]) for r in reports if r[value] is not None]
         if points:
             column.plotly_chart(

@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.parts import card, ladder, newcomers, space, takeaway, theatre, threshold, versus
+from pages.parts import (
+    card,
+    ladder,
+    newcomers,
+    space,
+    spheres,
+    takeaway,
+    theatre,
+    threshold,
+    versus,
+)
 from pages.parts.subject import Subject, choose
 
 
@@ -32,6 +42,13 @@ def show(subject: Subject) -> None:
         _alone(subject, kind, rule, limit)
     st.subheader("Ladder of normality")
     ladder.show(subject, limit)
+    if spheres.are_several(subject):
+        box = st.expander(
+            "Spheres: which classes they hold", key="spheres", bind="query-params"
+        )
+        with box:
+            if box.open:
+                spheres.show(subject)
     film = st.expander("Training theatre: how it came to this", on_change="rerun")
     with film:
         if film.open:

@@ -467,6 +467,31 @@ def test_training_from_the_page_ends_in_the_library():
     assert library.find(job.model)
 
 
+def test_several_spheres_are_watched_and_shown_with_the_classes_they_hold():
+    app = visit("train", data="mnist-sample")
+    app.selectbox(key="method").set_value("multi-sphere").run()
+    app.multiselect[0].set_value(["0", "1"])
+    app.number_input(key="pretrain-epochs-live-needed").set_value(3)
+    app.number_input(key="epochs-live").set_value(4)
+    settle(next(b for b in app.button if b.label == "Train").click().run())
+    job = jobs.engine().jobs[app.query_params["job"]]
+    radii = [report["radii"] for report in job.epochs if report["stage"] == "training"]
+    count = len(radii[-1])
+    assert count > 1
+    radius = json.loads(app.get("plotly_chart")[1].proto.spec)
+    assert [line["name"] for line in radius["data"]] == [f"sphere {k + 1}" for k in range(count)]
+    entry = library.find(job.model)
+    assert "radii" not in entry.whole_header["provenance"]["history"][-1]
+    film = products.get("theatre", {"model": entry.name, "digest": entry.digest})
+    seen = film["sphere_radii"][np.isfinite(film["sphere_radii"]).any(axis=1)]
+    assert np.allclose(seen[:-1, :count], radii[: len(seen) - 1])
+    explored = visit("explore", model=entry.name, data="mnist-sample", spheres="true")
+    (table,) = [json.loads(c.proto.spec) for c in explored.get("plotly_chart")]
+    assert table["data"][0]["y"][:2] == ["0 (normal)", "1 (normal)"]
+    counts = np.array([[int(text) for text in row] for row in table["data"][0]["text"]])
+    assert counts.sum() == 1_000 and (counts.sum(axis=1) == 100).all()
+
+
 def test_an_objective_that_needs_anomalies_asks_for_them():
     app = visit("train", data="mnist-sample")
     app.selectbox(key="method").set_value("hsc").run()
