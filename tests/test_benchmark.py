@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepsvdd_core import benchmark, detectors, jobs, products
+from deepsvdd_core import benchmark, jobs, products
 from deepsvdd_core.benchmark import (
     Cell,
     cells,
@@ -27,7 +27,6 @@ from deepsvdd_core.benchmark.__main__ import further, numbers
 from deepsvdd_core.corruptions import MNIST_C, VISIBLE, difference
 from deepsvdd_core.datasets import DATASETS
 from deepsvdd_core.experiment import Experiment
-from deepsvdd_core.tasks import one_vs_rest
 from tests.server import ROOT
 
 CELL = Cell("knn", "mnist", "3", 1, "short")
@@ -130,11 +129,24 @@ def test_a_published_value_stands_beside_the_same_setting_alone():
 
 
 def test_a_replay_of_the_thesis_tells_spoilt_from_clean_images(digits):
-    detector = detectors.build(Experiment("a", ("0",), **corrupted.RAW, estimator="pca"))
-    for _ in detector.learn_from(one_vs_rest(digits, ("0",))):
-        pass
+    made = corrupted.choices("pca", "mnist-sample", digits.test, 400)
+    detector = corrupted.fitted(Experiment(**{**made, "normal_classes": ("0",)}))
     found = corrupted.aurocs(detector, digits.test.images[digits.test.labels == 0][:30])
     assert list(found) == list(MNIST_C) and found["stripe"] > 99 and found["scale"] < 50
+
+
+def test_a_width_chosen_by_labels_is_the_best_of_those_tried(digits, monkeypatch):
+    monkeypatch.setattr(corrupted, "NUS", (0.1,))
+    monkeypatch.setattr(corrupted, "WIDTHS", (1.0, 2.0**-6))
+    monkeypatch.setattr(corrupted, "FEW", 100)
+    made = corrupted.choices("oc-svm-oracle", "mnist-sample", digits.test, 200)
+    found = corrupted.chosen_by_labels("oc-svm-oracle", made, digits.test.images[:20])
+    means = []
+    for width in corrupted.WIDTHS:
+        tried = corrupted.fitted(Experiment(**{**made, "width": width, "most_images": 100}))
+        means.append(np.mean(list(corrupted.aurocs(tried, digits.test.images[:20]).values())))
+    assert found["width"] == corrupted.WIDTHS[int(np.argmax(means))]
+    assert found["most_images"] == 200
 
 
 def test_published_values_name_methods_and_classes_that_exist():

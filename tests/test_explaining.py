@@ -11,7 +11,7 @@ from deepsvdd_core.pipeline import Subject, explaining, maps
 from deepsvdd_core.pipeline import subject as about
 from deepsvdd_core.progress import nothing, silent
 
-MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
+MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-one-class-*")))
 HEARD = {"progress": silent, "on_step": nothing}
 
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from deepsvdd_core import library
 from tests.server import Visit, elements, server
 
-DIGIT = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
+DIGIT = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-one-class-*")))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from deepsvdd_core import datasets, jobs, library, products
 from pages.parts import existing, served
 from tests.server import ask_together, server
 
-MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
+MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-one-class-*")))
 SOON = 1.0  # seconds
 
 
@@ -132,7 +132,7 @@ def test_a_model_counts_as_long_as_its_file_is_the_same():
     entry = library.find("mine")
     digest = entry.digest
     existing.check_model("mine", digest)
-    other = next(path for path in library.BUNDLED.glob("mnist-4-*"))
+    other = next(path for path in library.BUNDLED.glob("mnist-4-one-class-*"))
     entry.path.write_bytes(other.read_bytes())
     with pytest.raises(LookupError):
         existing.check_model("mine", digest)

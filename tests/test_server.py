@@ -13,7 +13,7 @@ from deepsvdd_core import datasets, jobs, library, products
 from pages.parts import served
 from tests.server import Visit, elements, server
 
-MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
+MODEL = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-one-class-*")))
 PAGES = {"": "Deep SVDD Explorer"} | {
     name: name.capitalize() for name in ("train", "explore", "explain", "compare", "models")
 }

@@ -190,8 +190,21 @@ def train(
     if len(detector.calibration_scores):
         provenance["calibration_scores"] = len(detector.calibration_scores)
         provenance["calibration_quantiles"] = quantiles(detector.calibration_scores).tolist()
-    content = np.frombuffer(detector.file(provenance), np.uint8)
-    return {"file": content, **theatre(detector, task)}
+    content = detector.file(provenance)
+    opened(content, "The model")
+    return {"file": np.frombuffer(content, np.uint8), **theatre(detector, task)}
+
+
+def opened(content: bytes, name: str) -> Detector:
+    """The detector of a model file, tried on images.
+
+    Raises:
+        ValueError: one sentence, beginning with the name, when it is not a complete model.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / f"{name}{library.SUFFIX}"
+        path.write_bytes(content)
+        return detectors.load(path)
 
 
 def admit(*, digest: str, payload: list[bytes], **_: object) -> Arrays:
@@ -200,10 +213,7 @@ def admit(*, digest: str, payload: list[bytes], **_: object) -> Arrays:
     Raises:
         ValueError: one sentence, when it is not a complete model.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / f"This file{library.SUFFIX}"
-        path.write_bytes(payload[0])
-        detector = detectors.load(path)
+    detector = opened(payload[0], "This file")
     return {"title": np.frombuffer(detector.experiment.title.encode(), np.uint8)}
 
 
@@ -255,7 +265,7 @@ def measure(
     on_step: OnStep,
     **_: object,
 ) -> Arrays:
-    """Train and keep the figures alone.
+    """Train and keep the figures alone, of a model whose file can be opened.
 
     auroc, ap, before (NaN where not defined), seconds are scalars; roc (2, 101) false and true
     positive rates; pr (2, 101) recall and precision; healthy is 0 where `health` found a fault.
@@ -272,6 +282,7 @@ def measure(
         value = provenance[name]
         return np.float64(np.nan if value is None else value)
 
+    opened(detector.file(provenance), "The model")
     rate = confusion(scores, task.is_anomaly, detector.threshold).false_alarm_rate
     return {
         "auroc": number("auroc"),

@@ -123,8 +123,8 @@ def _agreement(table: pd.DataFrame, top: dict[str, float]) -> None:
     st.markdown(said)
     st.caption(
         "Thesis: Tables 4.2 and 4.4, of which the latter names the highest three of three methods "
-        "alone. Its Deep SVDD is another network, pre-trained on letters, and its images were "
-        "drawn anew here."
+        "alone. Its Deep SVDD is another network, pre-trained on letters, its autoencoder a larger "
+        "one, and its images were drawn anew here."
     )
 
 

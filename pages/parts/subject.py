@@ -17,7 +17,7 @@ from pages.parts import fields, waiting
 from pages.parts.frame import plain
 
 FIRST = next(  # of the models that come with the program
-    (name for name in sorted(library.shipped()) if "-ankle-boot-" in name), ""
+    (name for name in sorted(library.shipped()) if "-ankle-boot-one-class-" in name), ""
 )
 LONGEST_TITLE = 200  # signs
 SPLITS = {"test": "Test images", "all": "With training"}

@@ -43,9 +43,7 @@ def show(subject: Subject) -> None:
     st.subheader("Ladder of normality")
     ladder.show(subject, limit)
     if spheres.are_several(subject):
-        box = st.expander(
-            "Spheres: which classes they hold", key="spheres", bind="query-params"
-        )
+        box = st.expander("Spheres: which classes they hold", key="spheres", bind="query-params")
         with box:
             if box.open:
                 spheres.show(subject)

@@ -89,7 +89,7 @@ def corpus() -> tuple[tuple[str, bytes], ...]:
 @cache
 def shipped() -> tuple[dict, dict[str, np.ndarray]]:
     """Header and tensors of a model that comes with the program."""
-    path = next(iter(sorted(library.BUNDLED.glob("mnist-3-*"))))
+    path = next(iter(sorted(library.BUNDLED.glob("mnist-3-one-class-*"))))
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
     about = json.loads(content[8 : 8 + size])["__metadata__"]["header"]

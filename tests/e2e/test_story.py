@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from deepsvdd_core import library
 
 pytestmark = pytest.mark.browser
-DIGIT = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-*")))
+DIGIT = next(path.stem for path in sorted(library.BUNDLED.glob("mnist-3-one-class-*")))
 EXPLORE = f"/explore?model={DIGIT}&data=mnist-sample"
 
 
