@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from deepsvdd_core import detectors, library
+from deepsvdd_core import detectors, library, ready_made
 
 PROVENANCE = {"image_shape": [1, 28, 28], "title": "a model"}
 
@@ -143,7 +143,8 @@ def test_a_bundled_model_cannot_be_deleted():
 
 def test_bundled_models_are_complete_and_small():
     bundled = [entry for entry in library.entries() if entry.bundled]
-    assert len(bundled) == 20
+    assert {entry.name for entry in bundled} == {made.name for made in ready_made.experiments()}
+    assert len(bundled) == 40
     assert sum(entry.path.stat().st_size for entry in bundled) <= 8_000_000
     for entry in bundled:
         facts = entry.header["provenance"]

@@ -29,16 +29,13 @@ function rings(map, pen, text, ground) {
       pen.globalAlpha = 0.18;
       circle(pen, cx, cy, ring * unit);
       pen.globalAlpha = 1;
-      pen.lineWidth = 4;
-      pen.lineJoin = "round";
-      pen.strokeStyle = ground; // around the letters, to be read over points
-      const place = [`${ring} R`, cx + 3, cy - ring * unit - 3];
-      pen.strokeText(...place);
-      pen.fillText(...place);
+      write(pen, `${ring} R`, cx + 3, cy - ring * unit - 3, ground);
     }
+    const radius = map.data.radii[k] * unit;
+    if (map.data.dials) write(pen, `sphere ${k + 1}`, cx + 3, cy + radius + 14, ground);
     pen.lineWidth = 2;
     pen.strokeStyle = map.data.colours.sphere;
-    circle(pen, cx, cy, map.data.radii[k] * unit);
+    circle(pen, cx, cy, radius);
     pen.beginPath();
     for (const [dx, dy] of [[6, 0], [0, 6]]) {
       pen.moveTo(cx - dx, cy - dy);
@@ -46,6 +43,15 @@ function rings(map, pen, text, ground) {
     }
     pen.stroke();
   });
+}
+
+/** Words that can be read over points: with the ground around the letters. */
+function write(pen, words, x, y, ground) {
+  pen.lineWidth = 4;
+  pen.lineJoin = "round";
+  pen.strokeStyle = ground;
+  pen.strokeText(words, x, y);
+  pen.fillText(words, x, y);
 }
 
 function circle(pen, x, y, radius) {

@@ -254,7 +254,8 @@ def _radii_of_several(recording: Recording) -> Arrays:
     there = np.isfinite(radii).sum(axis=1)
     if len(there) > 1 and there[-1] < there[-2]:  # some were dropped in the end
         radii[-1] = np.nan
-    return {"sphere_radii": radii} if 1 < there.max() <= MOST_SPHERES else {}
+    radii = radii[:, : there.max()]  # before training there may have been more clusters
+    return {"sphere_radii": radii} if 1 < radii.shape[1] <= MOST_SPHERES else {}
 
 
 def measure(

@@ -33,9 +33,9 @@ def show(subject: Subject) -> None:
     )
     sizes = ", ".join(f"{k + 1}: {radius:.3g}" for k, radius in enumerate(radii))
     st.caption(
-        "Each image belongs to the sphere in which its score is lowest, whether it lies inside or "
-        "not. Colour: share of the class. Spheres are clusters of the training images that FINCH "
-        f"found without seeing labels. Radii in embedding units: {sizes}."
+        f"{len(radii)} spheres, around clusters of the training images that FINCH found without "
+        "seeing labels. Each image belongs to the sphere in which its score is lowest, whether it "
+        f"lies inside or not. Colour: share of the class. Radii in embedding units: {sizes}."
     )
 
 
