@@ -145,6 +145,7 @@ def test_a_width_chosen_by_labels_is_the_best_of_those_tried(digits, monkeypatch
     for width in corrupted.WIDTHS:
         tried = corrupted.fitted(Experiment(**{**made, "width": width, "most_images": 100}))
         means.append(np.mean(list(corrupted.aurocs(tried, digits.test.images[:20]).values())))
+    assert means[0] != means[1]
     assert found["width"] == corrupted.WIDTHS[int(np.argmax(means))]
     assert found["most_images"] == 200
 

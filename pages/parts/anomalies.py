@@ -6,11 +6,11 @@ import streamlit as st
 
 from deepsvdd_core import datasets
 from deepsvdd_core.corruptions import LOCAL
+from pages.parts import fields
 
 
 def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, object]:
     """What is known or feared of anomalies among the training images."""
-    kept = {"persist_state": "session"}
     others = [label for label in source.class_names if label not in normal]
     exposures = [other for other in datasets.available() if other != name]
     return {
@@ -22,11 +22,11 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
             step=0.01,
             key="labelled",
             help="Deep SAD, HSC, FCDD and supervised learn from them.",
-            **kept,
+            **fields.FORM,
         ),
         "anomaly_classes": tuple(
             st.multiselect(
-                "Their classes (none: all others)", others, key=f"anomalies-{name}", **kept
+                "Their classes (none: all others)", others, key=f"anomalies-{name}", **fields.FORM
             )
         ),
         "outlier_exposure": st.selectbox(
@@ -35,7 +35,7 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
             index=None,
             format_func=lambda option: datasets.source(option).title,
             key=f"exposure-{name}",
-            **kept,
+            **fields.FORM,
         ),
         "spoilt": "+".join(
             st.multiselect(
@@ -43,7 +43,7 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
                 LOCAL[source.image_shape[0]],
                 key=f"spoilt-{name}",
                 help="fcdd-masks is also told which pixels were spoilt.",
-                **kept,
+                **fields.FORM,
             )
         )
         or None,
@@ -55,6 +55,6 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
             step=0.01,
             key="pollution",
             help="To see what a model makes of training data that are not clean.",
-            **kept,
+            **fields.FORM,
         ),
     }

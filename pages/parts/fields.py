@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+# Of a training's form: its values stand in the link, so that a reload shows what trains.
+FORM = {"persist_state": "session", "bind": "query-params"}
+
 
 def key(name: str) -> str:
     """What the field of this name is called until its value is set the next time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from deepsvdd_core import products
+from pages.parts.components import component
 
 START = "pages/start.py"
 TRAIN = "pages/train.py"
@@ -13,6 +14,7 @@ EXPLAIN = "pages/explain.py"
 HANS = "pages/hans.py"
 COMPARE = "pages/compare.py"
 MODELS = "pages/models.py"
+_address = component("address", "<i></i>", styles=())
 NO_BAR = {"displaylogo": False}  # of Plotly charts
 
 
@@ -32,9 +34,14 @@ def listed() -> list[st.Page]:
 def heading(title: str, purpose: str) -> None:
     """The title of a page and its one sentence of purpose."""
     st.set_page_config(page_title=f"{title} · Deep SVDD Explorer")
-    st.html("<style>.stMainBlockContainer { padding-top: 4rem; }</style>")
+    st.html(
+        "<style>.stMainBlockContainer { padding-top: 4rem; } "
+        ".st-key-address { display: none; }</style>"
+    )
     st.title(title)
     st.markdown(purpose)
+    with st.container(key="address"):
+        _address()
     trouble = products.trouble()
     if trouble is not None:
         st.warning(f"Results are shown, but cannot be kept: {plain(trouble)}")

@@ -53,7 +53,7 @@ def choose_image(subject: Subject, order: np.ndarray) -> int:
     last = len(order) - 1
     row = state.focus(subject)
     if row is None:
-        text = link.recall("image")
+        text = link.recall("image", subject.shown)
         if text is not None:
             st.warning(f"There is no image “{plain(text)}” here; choose 0 to {last}.")
         state.focus_on(subject, row := int(order[0]))

@@ -61,7 +61,7 @@ def choose_count(name: str, label: str, default: str, help: str) -> int:
 def choose_normal(name: str, dataset: str) -> tuple[str, ...]:
     """One class of a data set that is normal, or all of them."""
     names = datasets.source(dataset).class_names
-    normal = choose(name, "Normal", [EVERY, *names], EVERY)
+    normal = choose(name, "Normal", [EVERY, *names], EVERY, of=dataset)
     return names if normal == EVERY else (normal,)
 
 

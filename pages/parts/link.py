@@ -1,5 +1,9 @@
 """What a visitor has chosen; it stands in the link and outlives a change of page.
 
+One rule for all state: what one looks at (model, data set, image, selection, threshold, views) is
+in the link, and so is the form of a training; other forms stay in the session. What belongs to
+something, as an image to a data set, is remembered for each and never taken over by another.
+
 A browser sends its address with everything that it asks for, and may do so before it has heard of
 the last change. So a value in the link counts as new only when this page has not written it.
 """
@@ -12,19 +16,40 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 LATE = 8  # values of a name that a browser may still send
 
 
-def recall(name: str) -> str | None:
-    """The value of this name: from the link when it is new there, else from this visit."""
+def new(name: str) -> str | None:
+    """The value of this name in the link, where it is one that this page has not written."""
     linked = st.query_params.get(name)
-    if linked is not None and linked not in _written(name):
-        st.session_state[f"state-{name}"] = linked
-    value = st.session_state.get(f"state-{name}")
-    remember(name, value)
+    return None if linked in _written(name) else linked
+
+
+def owns(name: str, of: str) -> bool:
+    """Whether what the link says of this name belongs to this one: until another is told here."""
+    is_same = st.session_state.get(f"owner-{name}", of) == of
+    st.session_state[f"owner-{name}"] = of
+    return is_same
+
+
+def recall(name: str, of: str = "") -> str | None:
+    """The value of this name: from the link when it is new there, else from this visit.
+
+    of: what the value belongs to; each has its own.
+    """
+    linked = new(name)
+    if linked is not None:
+        st.session_state[f"state-{name}-{of}"] = linked
+    value = st.session_state.get(f"state-{name}-{of}")
+    remember(name, value, of)
     return value
 
 
-def remember(name: str, value: str | None) -> None:
+def remember(name: str, value: str | None, of: str = "") -> None:
     """Keep a value for this visit and write it into the link; None takes it out."""
-    st.session_state[f"state-{name}"] = value
+    st.session_state[f"state-{name}-{of}"] = value
+    write(name, value)
+
+
+def write(name: str, value: str | None) -> None:
+    """Write a value into the link; None takes it out."""
     written = _written(name)
     if value is not None and value not in written[-1:]:
         st.session_state[f"written-{name}"] = (_opened(), [*written, value][-LATE:])

@@ -45,7 +45,7 @@ def _choose(subject: Subject) -> Experiment:
     names = datasets.source(dataset).class_names
     top, bottom = st.columns(3), st.columns(2)
     with top[0]:
-        label = choose("planted-class", f"Normal class of {dataset}", names, names[0])
+        label = choose("planted-class", f"Normal class of {dataset}", names, names[0], of=dataset)
     with top[1]:
         mark = choose("mark", "Mark", list(ARTEFACTS), "planted tag", _short)
     with top[2]:

@@ -174,6 +174,6 @@ def _thesis(subject: Subject) -> None:
 
     def turn() -> None:
         fields.set_value("choose-model", entry.name)
-        fields.set_value("choose-data", dataset)
+        fields.set_value(f"choose-data-{entry.name}", dataset)
 
     st.button("Show its table", on_click=turn, icon=":material/arrow_upward:")

@@ -20,9 +20,9 @@ from starlette.staticfiles import StaticFiles
 
 from deepsvdd_core import figures, jobs, products
 from pages.parts import existing, waiting
+from pages.parts.components import COMPONENTS
 from pages.parts.turns import Busy, Turns
 
-COMPONENTS = Path(__file__).parents[2] / "assets" / "components"
 SHEET = 256  # images on one sheet
 HEATMAP_SHEET = 64  # heatmaps; each takes some milliseconds
 COLUMNS = 16  # images in one row of it

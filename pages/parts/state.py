@@ -14,11 +14,11 @@ from pages.parts.subject import Subject
 
 def selection(subject: Subject) -> np.ndarray:
     """(N,) bool: the selected images of the data set."""
-    text = link.recall("selection")
+    text = link.recall("selection", subject.shown)
     try:
         return codec.unpacked(text, len(subject.scores))
     except ValueError as error:
-        link.remember("selection", None)
+        link.remember("selection", None, subject.shown)
         st.warning(str(error))
         return np.zeros(len(subject.scores), bool)
 
@@ -26,14 +26,14 @@ def selection(subject: Subject) -> np.ndarray:
 def select(subject: Subject, chosen: np.ndarray | None) -> None:
     """Select these images (N,) bool, or none."""
     none = chosen is None or not chosen.any()
-    link.remember("selection", None if none else codec.packed(chosen))
+    link.remember("selection", None if none else codec.packed(chosen), subject.shown)
     if not none:
         fields.set_value("choose-show", "selection")
 
 
 def focus(subject: Subject) -> int | None:
     """The image that is looked at, where there is one."""
-    text = link.recall("image")
+    text = link.recall("image", subject.shown)
     if text is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", text) and int(text) < len(subject.scores):
@@ -43,4 +43,4 @@ def focus(subject: Subject) -> int | None:
 
 def focus_on(subject: Subject, row: int) -> None:
     """Look at an image."""
-    link.remember("image", str(row))
+    link.remember("image", str(row), subject.shown)

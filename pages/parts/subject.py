@@ -13,7 +13,7 @@ from deepsvdd_core import datasets, jobs, library, tasks
 from deepsvdd_core.experiment import Experiment
 from deepsvdd_core.products import Arrays
 from deepsvdd_core.sphere import Centre, Sphere
-from pages.parts import fields, waiting
+from pages.parts import fields, link, waiting
 from pages.parts.frame import plain
 
 FIRST = next(  # of the models that come with the program
@@ -39,6 +39,11 @@ class Subject(NamedTuple):
     is_anomaly: np.ndarray | None
     view: Arrays
     parameters: dict[str, str]
+
+    @property
+    def shown(self) -> str:
+        """Which images these are; what belongs to them alone belongs to this."""
+        return f"{self.parameters['fingerprint']}/{self.parameters['split']}"
 
     @property
     def scores(self) -> np.ndarray:
@@ -91,24 +96,28 @@ def choose(
     default: str,
     title: Callable[[str], str] = str,
     widget: Callable[..., str] = st.selectbox,
+    of: str = "",
     **about: object,
 ) -> str:
     """A menu whose choice stands in the link and stays when the page is left.
 
-    A link to something that is not there gets a sentence and the default.
+    A link to something that is not there gets a sentence and the default. of: what the choice
+    belongs to, as a data set to a model; with another one the default comes, or what was chosen for
+    that one before.
     """
-    key = fields.key(f"choose-{name}")
-    linked = st.query_params.get(name)
+    key = fields.key(f"choose-{name}{of and f'-{of}'}")
+    linked = st.query_params.get(name) if link.owns(name, of) else link.new(name)
     if linked is not None and linked not in options:
         st.warning(f"There is no {label.lower()} “{plain(linked)}” here; this is another one.")
-    known = (st.session_state.get(key), linked, st.session_state.get(f"last-{name}"), default)
+    last = st.session_state.get(f"last-{name}-{of}")
+    known = (st.session_state.get(key), linked, last, default)
     known += tuple(options)  # a default may come from a file
     # Also when it is known: a widget of this key on another page is not this widget.
     st.session_state[key] = next(value for value in known if value in options)
     titles = _distinct({option: title(option) for option in options})
     value = widget(label, options, format_func=titles.__getitem__, key=key, **about)
-    st.session_state[f"last-{name}"] = value
-    st.query_params[name] = value
+    st.session_state[f"last-{name}-{of}"] = value
+    link.write(name, value)
     return value
 
 
@@ -141,6 +150,7 @@ def choose_subject() -> Subject:
             fitting,
             shown_first(own, fitting),
             lambda n: datasets.source(n).title,
+            of=name,
             help="Only data sets of the model's image size are listed.",
         )
     with right:

@@ -6,6 +6,7 @@ more. It comes from calibration scores, see `deepsvdd_core.calibration`.
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -121,17 +122,26 @@ def _measured(subject: Subject, asked: float, count: int, limit: float) -> str:
 
 
 def _own(subject: Subject) -> float | None:
-    digest, _, text = (link.recall(OWN) or "").partition(":")
-    try:
-        own = float(text)
-    except ValueError:
+    """The visitor's own threshold for these images; a sentence for one that is not for them."""
+    said = link.recall(OWN, _owner(subject))
+    if said is None:
         return None
-    return own if digest == subject.entry.digest and math.isfinite(own) else None
+    digest, _, text = said.partition(":")
+    with contextlib.suppress(ValueError):
+        if digest == subject.entry.digest and math.isfinite(own := float(text)):
+            return own
+    link.remember(OWN, None, _owner(subject))
+    st.warning("The threshold in the link is not one of this model; this is the usual one.")
+    return None
+
+
+def _owner(subject: Subject) -> str:
+    return f"{subject.entry.digest}/{subject.shown}"
 
 
 def set_own(subject: Subject, score: float) -> None:
     """Take a threshold of the visitor's own."""
-    link.remember(OWN, f"{subject.entry.digest}:{score!r}")
+    link.remember(OWN, f"{subject.entry.digest}:{score!r}", _owner(subject))
     fields.set_value("choose-rule", "own")
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from deepsvdd_core import catalogue, datasets, figures, jobs, library
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from deepsvdd_core.sphere import Centre
-from pages.parts import anomalies, frame, spheres, visitor, waiting
+from pages.parts import anomalies, fields, frame, spheres, visitor, waiting
 from pages.parts.subject import choose
 
 # Numbers of shallow methods: who has them, their label, smallest, largest and usual value.
@@ -42,7 +42,7 @@ def choose_experiment() -> Experiment | None:
         source.class_names,
         default=source.class_names[:1],
         key=f"normal-{name}",
-        persist_state="session",
+        **fields.FORM,
         help="Only these are trained on; every other class counts as anomalous.",
     )
     method = _method()
@@ -79,9 +79,7 @@ def choose_experiment() -> Experiment | None:
 def _method() -> str:
     """Menus for the method and, where there is a choice, what it looks at."""
     methods = catalogue.methods()
-    method = st.selectbox(
-        "Method", methods, key="method", persist_state="session", help=_list(methods)
-    )
+    method = st.selectbox("Method", methods, key="method", **fields.FORM, help=_list(methods))
     st.caption(methods[method])
     features = catalogue.features(method)
     if len(features) == 1:
@@ -91,7 +89,7 @@ def _method() -> str:
         "It looks at",
         features,
         key="features" if is_shallow else f"features-{method}",
-        persist_state="session",
+        **fields.FORM,
         help="pixels; codes of a Deep SVDD trained first; gradients: histograms of oriented "
         "gradients, which need no training; or features of a network trained on ImageNet (the "
         "weights of resnet18 and vgg16 are downloaded when first used).",
@@ -100,7 +98,6 @@ def _method() -> str:
 
 
 def _details(source: datasets.Source, method: str) -> dict[str, object]:
-    kept = {"persist_state": "session"}
     default = Experiment("any", ("any",))
     schedule = st.segmented_control(
         "Schedule",
@@ -112,7 +109,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
         "0.8 to 4 times as long again. short and full: the thesis' "
         "learning rates after pre-training as an autoencoder, for a few epochs and for all of "
         "them, which takes an hour.",
-        **kept,
+        **fields.FORM,
     )
     chosen = catalogue.schedule(schedule, method)
     usual = {**default.to_dict(), **chosen}
@@ -128,7 +125,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             key="nu",
             help="Of unseen normal images above the threshold. For a sphere it is also the share "
             "of training images outside of the trained radius.",
-            **kept,
+            **fields.FORM,
         ),
         "pretrain_epochs": st.number_input(
             "Epochs of pre-training as an autoencoder",
@@ -136,10 +133,10 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             10_000,
             usual["pretrain_epochs"],
             key=f"pretrain-epochs-{schedule}{'-needed' if is_needed else ''}",
-            **kept,
+            **fields.FORM,
         ),
         "epochs": st.number_input(
-            "Epochs", 0, 10_000, usual["epochs"], key=f"epochs-{schedule}", **kept
+            "Epochs", 0, 10_000, usual["epochs"], key=f"epochs-{schedule}", **fields.FORM
         ),
         "learning_rate": st.number_input(
             "Learning rate",
@@ -149,7 +146,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             step=1e-4,
             format="%.5f",
             key=f"learning-rate-{schedule}",
-            **kept,
+            **fields.FORM,
         ),
         "contrast_normalisation": st.checkbox(
             "Contrast normalisation",
@@ -157,22 +154,21 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             key=f"contrast-{source.title}",
             help="Each image gets the same brightness and contrast; anomalies that differ only in "
             "these become hard to see.",
-            **kept,
+            **fields.FORM,
         ),
-        "seed": st.number_input("Seed", 0, 2**32 - 1, default.seed, key="seed", **kept),
+        "seed": st.number_input("Seed", 0, 2**32 - 1, default.seed, key="seed", **fields.FORM),
     }
 
 
 def _settings(name: str) -> dict[str, object]:
     """Those of a shallow method; what is left empty, the training images decide."""
     found: dict[str, object] = {}
-    kept = {"persist_state": "session"}
     if name in catalogue.ON_COMPONENTS:
         found["principal_components"] = st.checkbox(
             "First to principal components with 95 % of the variance",
             True,
             key="principal-components",
-            **kept,
+            **fields.FORM,
         )
     if name in catalogue.OF_ONE_WIDTH:
         found["width"] = st.number_input(
@@ -185,12 +181,12 @@ def _settings(name: str) -> dict[str, object]:
             key=f"width-{name}",
             help="kde: the bandwidth h; the others: γ of the RBF kernel. Empty: the training "
             "images decide; for oc-svm-oracle, a tenth of the test labels.",
-            **kept,
+            **fields.FORM,
         )
     for setting, (methods, label, least, most, default) in SETTINGS.items():
         if name in methods:
             found[setting] = st.number_input(
-                label, least, most, default, step=0.01, key=setting, **kept
+                label, least, most, default, step=0.01, key=setting, **fields.FORM
             )
     return found
 
@@ -204,7 +200,7 @@ def _centre(pretrain_epochs: int) -> str | None:
         default=usual,
         required=True,
         key=f"centre-{usual}",
-        persist_state="session",
+        **fields.FORM,
         help="signs: 0.1 or -0.1 in every coordinate, by the sign of the mean code before "
         "training; what a quick training needs. codes: that mean, where it is not too near to 0 "
         "(thesis 2.2.4); only after pre-training does much of it remain.",
@@ -227,7 +223,7 @@ def _sigma() -> float | None:
         step=0.1,
         placeholder="by the stride",
         key="upsampling-sigma",
-        persist_state="session",
+        **fields.FORM,
         help="How far each cell of the map is spread over pixels. Empty: the smallest with which "
         "Gaussians alone make of a constant map one whose highest place is 1.1 times its lowest. "
         "The score stays the same; fcdd-masks learns from the spread map.",

@@ -16,7 +16,7 @@ def show(subject: Subject) -> None:
     default = next((n for n in normal if n in subject.class_names), subject.class_names[0])
     left, right = st.columns(2)
     with left:
-        label = choose("class", "Class", list(subject.class_names), default)
+        label = choose("class", "Class", list(subject.class_names), default, of=subject.shown)
     with right:
         count = laboratory.choose_count(
             "maps", "Images of the class, at most", "200", "At least 20 are needed."

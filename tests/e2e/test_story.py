@@ -182,6 +182,53 @@ def test_maps_have_numbers_limits_and_outlines(page):
     assert found["ring"].count("M") == 12 + 4 and found["none"] == ""
 
 
+def choose(page: Page, label: str, text: str) -> None:
+    """Another option of a menu, by how it begins."""
+    page.get_by_role("combobox", name=label, exact=True).fill(text)
+    page.keyboard.press("Enter")
+    quiet(page)
+
+
+def test_another_model_brings_its_data_and_one_step_back_leaves_the_page(page):
+    page.goto("/")
+    page.wait_for_selector(".map[data-ready]")
+    page.get_by_role("link", name="Explore this model").click()
+    page.wait_for_selector(".map[data-ready]")
+    choose(page, "Model", "mnist, normal: 3, one-class")
+    expect(page).to_have_url(re.compile("model=mnist-3-one-class.*data=mnist-sample"))
+    expect(count(page)).to_have_text("1,000 images")
+    lasso(page)
+    page.locator(".st-key-ladder button").first.click()
+    expect(page).to_have_url(re.compile("image="))
+    page.get_by_text("95 % of normals kept").click()
+    expect(page).to_have_url(re.compile("rule=keep95"))
+    quiet(page)
+    there = query(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Deep SVDD Explorer")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="Explore", exact=True)).to_be_visible()
+    quiet(page)
+    assert query(page) == there
+
+
+def test_a_reload_keeps_the_form_of_a_training(page):
+    page.goto("/train?data=mnist-sample")
+    quiet(page)
+    page.get_by_text("Schedule and details").click()
+    set_number(page, "Epochs", 7)
+    choose(page, "Method", "soft-boundary")
+    page.get_by_role("combobox", name="Normal classes").fill("3")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("normal-mnist-sample=3"))
+    page.reload()
+    quiet(page)
+    expect(page.get_by_role("combobox", name="Method", exact=True)).to_have_value("soft-boundary")
+    page.get_by_text("Schedule and details").click()
+    expect(page.get_by_label("Epochs", exact=True)).to_have_value("7")
+    assert parse_qs(urlparse(page.url).query)["normal-mnist-sample"] == ["0", "3"]
+
+
 def test_details_stay_open_when_another_method_brings_another_menu(page):
     page.goto("/train?data=fashion-mnist-sample")
     quiet(page)

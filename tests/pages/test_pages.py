@@ -64,6 +64,12 @@ def texts(app: AppTest) -> str:
     return "\n".join(element.value for kind in kinds for element in kind)
 
 
+def components(app: AppTest) -> list[str]:
+    """Names of what is drawn by components; the address is not."""
+    names = [one.proto.component_name for one in app.get("bidi_component")]
+    return [name for name in names if name != "address"]
+
+
 def trained(label: str = "0", **choices) -> str:
     """The name of a quickly trained model; of one that is there already, where there is one."""
     experiment = Experiment("mnist-sample", (label,), **{**TINY, **choices})
@@ -99,7 +105,7 @@ def test_explore_shows_figures_that_the_core_computes():
     assert shown["False alarms"] == f"{found.confusion.false_alarm_rate:.1%}"
     counts = " ".join(metric.delta for metric in app.metric)
     assert f"{found.confusion.true_positives:,} TP" in counts
-    assert len(app.get("bidi_component")) == 3  # map, histogram, gallery
+    assert len(components(app)) == 3  # map, histogram, gallery
     assert "1,000 images are drawn" in texts(app)
 
 
@@ -226,11 +232,48 @@ def test_an_open_image_has_a_card_with_its_nearest_training_images():
     assert len(app.image) == 7  # itself, its heatmap, five neighbours
 
 
+def test_a_change_of_model_brings_its_data_set_and_leaves_what_belongs_to_the_last_one():
+    digit, boot = (
+        next(name for name in sorted(library.shipped()) if part in name)
+        for part in ("mnist-3-one-class", "ankle-boot-one-class")
+    )
+    own = f"{library.find(boot).digest}:0.5"
+    link_to = {"model": boot, "image": "7", "threshold": own, "rule": "own", "show": "selection"}
+    chosen = np.zeros(2000, bool)
+    chosen[[3, 500]] = True
+    app = visit("explore", **link_to, selection=selection.packed(chosen))
+    assert app.query_params["data"] == "fashion-mnist-sample"
+    settle(app.selectbox(key="choose-model").set_value(digit).run())
+    assert app.query_params["data"] == "mnist-sample"
+    assert not {"image", "selection", "threshold"} & set(app.query_params)
+    assert float(metrics(app)["AUROC"].rstrip("%")) > 90
+    settle(app.selectbox(key="choose-model").set_value(boot).run())
+    assert app.query_params["data"] == "fashion-mnist-sample"
+    assert app.query_params["image"] == "7" and app.query_params["threshold"] == own
+    assert app.query_params["selection"] == selection.packed(chosen)
+
+
+def test_an_image_belongs_to_its_data_set_and_split():
+    app = visit("explore", model=trained(), data="mnist-sample", image="7")
+    settle(app.button_group(key="choose-split").set_value("all").run())
+    assert "image" not in app.query_params
+    settle(app.button_group(key="choose-split").set_value("test").run())
+    assert app.query_params["image"] == "7"
+
+
+def test_the_form_of_a_training_is_in_its_link():
+    link_to = {"method": "soft-boundary", "nu": "0.2", "seed": "3", "epochs-live": "7"}
+    app = first_run("train", data="mnist-sample", **link_to)
+    assert app.number_input(key="epochs-live").value == 7
+    assert app.selectbox(key="method").value == "soft-boundary"
+    assert app.number_input(key="nu").value == 0.2 and app.number_input(key="seed").value == 3
+
+
 def test_two_models_are_compared_by_one_rule():
     app = visit("explore", model=trained("0"), data="mnist-sample", versus=trained("1"), rule="nu")
     assert [m.label for m in app.metric].count("AUROC") == 2
     assert "places in the two rankings differ most" in texts(app)
-    assert len(app.get("bidi_component")) == 6
+    assert len(components(app)) == 6
 
 
 def test_a_model_on_other_data_says_that_nothing_is_anomalous():
@@ -526,7 +569,7 @@ def test_the_sigma_of_a_map_is_offered_with_its_rule_where_there_is_a_map():
 def test_a_model_without_a_sphere_is_explored_and_says_what_it_cannot_show():
     model = trained(detector="shallow", estimator="isolation-forest")
     app = visit("explore", model=model, data="mnist-sample")
-    assert len(app.metric) == 6 and len(app.get("bidi_component")) == 3
+    assert len(app.metric) == 6 and len(components(app)) == 3
     assert "no hypersphere to show" in texts(choose(app, "map", "radial"))
     app = visit("explain", model=model, data="mnist-sample")
     assert "There is no explanation for isolation-forest yet" in app.error[0].value
