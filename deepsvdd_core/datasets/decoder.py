@@ -1,8 +1,8 @@
 """The process that decodes pictures: `python -m deepsvdd_core.datasets.decoder`.
 
-It reads one line of JSON per request, {"task", "shape", "files"}: a file is a path, or the number
-of bytes of its content, which follows the line. It writes an answer per file: one byte, 1 for
-success, four for a length, then so many of the result or of a sentence. It takes neither more
+It reads one line of JSON per request, {"task", "shape", "scale", "files"}: a file is a path, or the
+number of bytes of its content, which follows the line. It writes an answer per file: one byte, 1
+for success, four for a length, then so many of the result or of a sentence. It takes neither more
 memory nor more time than its limits and writes no file, so a hostile picture ends this process
 and nothing else. It runs until its standard input ends.
 """
@@ -65,12 +65,13 @@ class Clock:
         self._set = float("-inf")
 
 
-def answer(task: str, file: str | int, shape: tuple[int, int, int], asked: BinaryIO) -> bytes:
+def answer(request: dict, file: str | int, asked: BinaryIO) -> bytes:
     """What is written for one file."""
     try:
         is_content = isinstance(file, int)
         with io.BytesIO(asked.read(file)) if is_content else pictures.opened(Path(file)) as source:
-            found = pictures.do(task, source, shape)
+            shape, scale = tuple(request["shape"]), request["scale"]
+            found = pictures.do(request["task"], source, shape, scale and tuple(scale))
         return struct.pack(">BI", 1, len(found)) + found
     except pictures.Unusable as error:
         reason = str(error).encode()
@@ -90,7 +91,7 @@ def main() -> None:
         request = json.loads(line)
         for file in request["files"]:
             clock.start()
-            answers.write(answer(request["task"], file, tuple(request["shape"]), asked))
+            answers.write(answer(request, file, asked))
             answers.flush()
         clock.stop()
 

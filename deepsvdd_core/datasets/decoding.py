@@ -26,6 +26,7 @@ TOO_SLOW = "it takes too long to read"
 BROKEN = "not a readable image"
 
 Shape = tuple[int, int, int]
+Scale = tuple[float, float]  # the values that become black and white
 File = Path | bytes  # where it lies, or its content
 
 
@@ -36,8 +37,12 @@ class Decoder:
         self._process: subprocess.Popen | None = None
         self._lock = threading.Lock()
 
-    def ask(self, task: str, shape: Shape, files: list[File]) -> list[bytes | str]:
+    def ask(
+        self, task: str, shape: Shape, files: list[File], scale: Scale | None = None
+    ) -> list[bytes | str]:
         """For each file the answer to a task of `pictures.TASKS`, or why there is none.
+
+        scale: see `pictures.do`.
 
         Raises:
             OSError: the process cannot be started.
@@ -48,7 +53,7 @@ class Decoder:
                 while len(answers) < len(files):
                     self._start()
                     try:
-                        self._send(task, shape, files[len(answers) :])
+                        self._send(task, shape, scale, files[len(answers) :])
                         while len(answers) < len(files):
                             answers.append(self._receive())
                     except (EOFError, OSError):
@@ -78,9 +83,9 @@ class Decoder:
         if not self._process.stdout.read(1):
             raise OSError("The process that reads pictures cannot be started; try again.")
 
-    def _send(self, task: str, shape: Shape, files: list[File]) -> None:
+    def _send(self, task: str, shape: Shape, scale: Scale | None, files: list[File]) -> None:
         named = [len(file) if isinstance(file, bytes) else str(file.absolute()) for file in files]
-        request = json.dumps({"task": task, "shape": shape, "files": named})
+        request = json.dumps({"task": task, "shape": shape, "scale": scale, "files": named})
         self._process.stdin.write(request.encode() + b"\n")
         for file in files:
             if isinstance(file, bytes):
@@ -120,13 +125,17 @@ def _environment() -> dict[str, str]:
 _decoder = Decoder()
 
 
-def read_pictures(files: Iterable[File], shape: Shape) -> Iterator[np.ndarray | str]:
+def read_pictures(
+    files: Iterable[File], shape: Shape, scale: Scale | None = None
+) -> Iterator[np.ndarray | str]:
     """For each file a uint8 array (C, H, W), or a few words on why it cannot be used.
+
+    scale: of pictures of more than 8 bits, see `common_scale`; None: each by its kind.
 
     Raises:
         OSError: with one sentence, when no process can be started.
     """
-    for answer in _answers("picture", shape, files):
+    for answer in _answers("picture", shape, files, scale):
         if isinstance(answer, str):
             yield answer
         else:
@@ -149,13 +158,46 @@ def is_grey(path: Path) -> bool | str:
     return answer if isinstance(answer, str) else answer == b"\1"
 
 
-def _answers(task: str, shape: Shape, files: Iterable[File]) -> Iterator[bytes | str]:
+def ranges(files: Iterable[File]) -> Iterator[tuple[float, float, bool] | None]:
+    """For each file its least and largest value and whether they are fractions.
+
+    None for pictures of 8 bits and for what cannot be read.
+
+    Raises:
+        OSError: with one sentence, when no process can be started.
+    """
+    for answer in _answers("range", (1, 1, 1), files):
+        if isinstance(answer, str) or not answer:
+            yield None
+        else:
+            low, high, is_fraction = struct.unpack("3d", answer)
+            yield low, high, bool(is_fraction)
+
+
+def common_scale(found: Iterable[tuple[float, float, bool] | None]) -> Scale | None:
+    """The values that become black and white in all pictures of more than 8 bits of a data set.
+
+    0 and 255 where no value is larger, 0 and 1 for fractions up to 1; otherwise 0, or the least
+    value below, and the largest. None without such pictures.
+    """
+    known = [one for one in found if one is not None]
+    if not known:
+        return None
+    low, high = min(0.0, *(one[0] for one in known)), max(one[1] for one in known)
+    if low == 0 and high <= 1 and all(one[2] for one in known):
+        return 0.0, 1.0
+    return (0.0, 255.0) if low == 0 and high <= 255 else (low, high)
+
+
+def _answers(
+    task: str, shape: Shape, files: Iterable[File], scale: Scale | None = None
+) -> Iterator[bytes | str]:
     """Small files are sent in large batches; a content goes alone, both ends must not write."""
     files, place, count = list(files), 0, 1
     while place < len(files):
         began = time.monotonic()
         batch = files[place : place + count]
-        answers = _decoder.ask(task, shape, batch)
+        answers = _decoder.ask(task, shape, batch, scale)
         place += len(batch)
         is_quick = time.monotonic() - began < QUICK and not isinstance(batch[0], bytes)
         count = min(2 * count, MOST_AT_ONCE) if is_quick else 1

@@ -167,13 +167,15 @@ def read_folder(root: Path, progress: Progress) -> Splits:
     shape, class_names = folder_shape(root), folder_classes(root)
     everything = {split: list(folder_files(root, (split,))) for split in ("train", "test")}
     marked = masks_of(root, everything["test"])
-    total = len(marked) + sum(len(files) for files in everything.values())
+    total = len(marked) + 2 * sum(len(files) for files in everything.values())
     counter = _Counter(root.name, total, progress)
     masks = dict(zip(marked, counter(decoding.read_masks(marked.values(), shape)), strict=True))
+    every = [path for files in everything.values() for path in files]
+    scale = decoding.common_scale(counter(decoding.ranges(every)))
     splits, skipped = [], _unnamed(root)
     for split, files in everything.items():
         images, labels, rows = [], [], []
-        pictures = counter(decoding.read_pictures(files, shape))
+        pictures = counter(decoding.read_pictures(files, shape, scale))
         for path, picture in zip(files, pictures, strict=True):
             mask = masks.get(path) if split == "test" else None
             if (reason := _reason(picture, mask)) is not None:

@@ -114,6 +114,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
     chosen = catalogue.schedule(schedule, method)
     usual = {**default.to_dict(), **chosen}
     is_needed = method in catalogue.NEEDS_PRETRAINING
+    kind = f"{schedule}-needed" if is_needed else schedule
     return {
         **chosen,
         "nu": st.number_input(
@@ -132,7 +133,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             int(is_needed),
             10_000,
             usual["pretrain_epochs"],
-            key=f"pretrain-epochs-{schedule}{'-needed' if is_needed else ''}",
+            key=f"pretrain-epochs-{kind}",
             **fields.FORM,
         ),
         "epochs": st.number_input(
@@ -145,7 +146,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             usual["learning_rate"],
             step=1e-4,
             format="%.5f",
-            key=f"learning-rate-{schedule}",
+            key=f"learning-rate-{kind}",
             **fields.FORM,
         ),
         "contrast_normalisation": st.checkbox(
