@@ -19,8 +19,8 @@ ONE_CENTRE = ("one-class", "soft-boundary", "deep-sad", "hybrid", "multi-center"
 # Estimators that begin with principal components, and those with a kernel of one width.
 OF_ONE_WIDTH = ("kde", "oc-svm", "oc-svm-oracle", "kernel-pca")
 ON_COMPONENTS = ("mahalanobis", "mve", "isolation-forest", *OF_ONE_WIDTH)
-# What begins with an autoencoder, and how where a schedule has none: ten quick epochs, in which also a
-# few hundred images teach it something, then a rate that leaves their clusters apart.
+# What begins with an autoencoder, and how where a schedule has none: ten quick epochs, in which
+# also a few hundred images teach it something, then a rate that leaves their clusters apart.
 NEEDS_PRETRAINING = ("multi-sphere",)
 SHORT_PRETRAINING = {
     "pretrain_epochs": 10,
