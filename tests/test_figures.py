@@ -116,6 +116,12 @@ def test_each_sphere_has_its_line_over_the_epochs():
     assert lines[0].line.color != lines[1].line.color
 
 
+def test_axes_of_a_curve_do_not_move_while_it_grows():
+    first, later = (figures.curve(range(n), range(n), "AUROC", 20, (0, 1)) for n in (2, 15))
+    assert first.layout.xaxis.range == later.layout.xaxis.range
+    assert first.layout.yaxis.range == later.layout.yaxis.range == (0, 1)
+
+
 def test_shares_are_of_each_class_and_counts_are_written():
     (cells,) = figures.shares(np.array([[1, 3], [1_000, 0]]), ["a", "b"], ["1", "2"]).data
     assert np.array(cells.z).tolist() == [[25, 75], [100, 0]]

@@ -147,14 +147,30 @@ def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: floa
     return _tidy(figure, 280)
 
 
-def curve(epochs: Sequence[int], values: Sequence[float], name: str) -> go.Figure:
-    """One quantity over the epochs; the name gives its unit."""
-    figure = curves(epochs, {name: values}, name).update_traces(line={"color": NORMAL})
-    return figure.update_layout(showlegend=False)
+def curve(
+    epochs: Sequence[int],
+    values: Sequence[float],
+    name: str,
+    last: int | None = None,
+    ends: tuple[float, float] | None = None,
+) -> go.Figure:
+    """One quantity over the epochs; see `curves`."""
+    figure = curves(epochs, {name: values}, name, last, ends)
+    return figure.update_traces(line={"color": NORMAL}).update_layout(showlegend=False)
 
 
-def curves(epochs: Sequence[int], lines: dict[str, Sequence[float]], name: str) -> go.Figure:
-    """One quantity of several things over the epochs; the name gives its unit."""
+def curves(
+    epochs: Sequence[int],
+    lines: dict[str, Sequence[float]],
+    name: str,
+    last: int | None = None,
+    ends: tuple[float, float] | None = None,
+) -> go.Figure:
+    """One quantity of several things over the epochs; the name gives its unit.
+
+    last: the epoch at which the axis ends, and ends: those of the values, where they are known
+    beforehand, so that nothing moves but the lines.
+    """
     figure = go.Figure()
     for place, (thing, values) in enumerate(lines.items()):
         again, color = divmod(place, len(SERIES))
@@ -166,8 +182,14 @@ def curves(epochs: Sequence[int], lines: dict[str, Sequence[float]], name: str) 
             line={"color": SERIES[color], "dash": DASHES[again % len(DASHES)]},
             hovertemplate="epoch %{x}: %{y:.4g}<extra>" + thing + "</extra>",
         )
-    figure.update_xaxes(title="epoch", rangemode="tozero")
-    figure.update_yaxes(title=name)
+    if last is None:
+        figure.update_xaxes(title="epoch", rangemode="tozero")
+    else:
+        figure.update_xaxes(title="epoch", range=[-0.03 * last, 1.03 * last])
+    if ends is None:
+        figure.update_yaxes(title=name, rangemode="tozero")
+    else:
+        figure.update_yaxes(title=name, range=ends)
     return _tidy(figure, 240)
 
 

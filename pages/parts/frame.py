@@ -15,7 +15,7 @@ HANS = "pages/hans.py"
 COMPARE = "pages/compare.py"
 MODELS = "pages/models.py"
 _address = component("address", "<i></i>", styles=())
-NO_BAR = {"displaylogo": False}  # of Plotly charts
+NO_BAR = {"displayModeBar": False}  # of Plotly charts: it would lie over the legend
 
 
 def listed() -> list[st.Page]:

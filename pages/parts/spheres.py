@@ -67,15 +67,15 @@ def show_radii(recording: products.Arrays) -> None:
     draw_radii(epochs, radii[kept], "theatre-radii")
 
 
-def draw_radii(epochs: list[int], radii: np.ndarray, key: str) -> None:
-    """One line per sphere; radii (E, K) in embedding units."""
+def draw_radii(epochs: list[int], radii: np.ndarray, key: str, last: int | None = None) -> None:
+    """One line per sphere; radii (E, K) in embedding units; last: the epoch the axis ends at."""
     lines = {f"sphere {k + 1}": radii[:, k] for k in range(radii.shape[1])}
-    last = ", ".join(f"{name} {values[-1]:.3g}" for name, values in lines.items())
+    now = ", ".join(f"{name} {values[-1]:.3g}" for name, values in lines.items())
     st.plotly_chart(
-        figures.curves(epochs, lines, "radius (embedding units)"),
+        figures.curves(epochs, lines, "radius (embedding units)", last),
         config=NO_BAR,
         key=key,
-        alt=f"Radius of {len(lines)} spheres over {len(epochs)} epochs, last: {last}.",
+        alt=f"Radius of {len(lines)} spheres over {len(epochs)} epochs, last: {now}.",
     )
 
 

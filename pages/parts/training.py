@@ -321,23 +321,25 @@ def _curves(epochs: list[dict]) -> None:
     trained = [report for report in epochs if report["stage"] == "training"]
     stage = "training" if len(trained) > 1 else "pre-training"
     curves = [
-        (f"{stage} loss", "loss", [report for report in epochs if report["stage"] == stage]),
-        ("radius (embedding units)", "radius", trained),
-        ("AUROC (up to 500 test images)", "auroc", trained),
+        (f"{stage} loss", "loss", [report for report in epochs if report["stage"] == stage], None),
+        ("radius (embedding units)", "radius", trained, None),
+        ("AUROC (up to 500 test images)", "auroc", trained, (0.0, 1.02)),
     ]
-    for column, (name, value, reports) in zip(st.columns(3), curves, strict=True):
+    for column, (name, value, reports, ends) in zip(st.columns(3), curves, strict=True):
+        last = max((report["epochs"] for report in reports), default=0)
         if value == "radius" and any(report["radii"] for report in reports):
             with column:
                 spheres.draw_radii(
                     [report["epoch"] for report in reports],
                     np.array([report["radii"] for report in reports]),
                     "curve-radii",
+                    last,
                 )
             continue
         points = [(r["epoch"], r[value]) for r in reports if r[value] is not None]
         if points:
             column.plotly_chart(
-                figures.curve(*zip(*points, strict=True), name),
+                figures.curve(*zip(*points, strict=True), name, last, ends),
                 config=frame.NO_BAR,
                 key=f"curve-{value}",
                 alt=f"{name} over {len(points)} epochs, last {points[-1][1]:.4g}.",
