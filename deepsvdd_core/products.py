@@ -25,10 +25,12 @@ MOST_KEPT = 300_000_000  # bytes in memory
 NAME = re.compile(r"[a-z_]{1,40}-[0-9a-f]{16}\.safetensors")
 LAYOUT = 2  # of all kinds; one more whenever all get other arrays
 LAYOUTS = {  # of kinds that have got others, or other values, since
-    **dict.fromkeys(("images", "clusters", "view", "place", "guess", "explainers", "bundle"), 3),
+    **dict.fromkeys(("clusters", "view", "place", "guess", "explainers", "bundle"), 3),
     **dict.fromkeys(("report", "strategies", "find_mark"), 3),
-    **dict.fromkeys(("localise", "spoil", "clever_hans", "heatmaps"), 4),
-    **dict.fromkeys(("judge", "explain", "scale", "measure"), 5),
+    "pictures": 3,
+    **dict.fromkeys(("images", "localise", "spoil", "clever_hans", "heatmaps"), 4),
+    **dict.fromkeys(("judge", "explain", "scale"), 5),
+    "measure": 6,
 }
 
 Arrays = dict[str, np.ndarray]

@@ -164,7 +164,7 @@ def test_copies_leave_with_their_image():
 
 
 def test_ready_made_models_keep_their_promise_on_images_they_have_not_seen():
-    """Normal test images of the samples; at 99 % one of twenty models may miss."""
+    """Normal test images of the samples; at 99 % one of forty models may miss."""
     flagged, unseen, missed = 0, 0, []
     for name in sorted(library.shipped()):
         detector = detectors.load(library.find(name).path)

@@ -126,6 +126,8 @@ def test_shares_are_of_each_class_and_counts_are_written():
     (cells,) = figures.shares(np.array([[1, 3], [1_000, 0]]), ["a", "b"], ["1", "2"]).data
     assert np.array(cells.z).tolist() == [[25, 75], [100, 0]]
     assert [list(row) for row in cells.text] == [["1", "3"], ["1,000", "0"]]
+    same = figures.shares(np.ones((2, 1)), ["<b>a_b", "<b>a_b"], ["1"]).layout.yaxis
+    assert list(same.tickvals) == [0, 1] and list(same.ticktext) == ["&lt;b&gt;a_b"] * 2
 
 
 def test_more_methods_than_colours_are_told_apart():

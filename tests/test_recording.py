@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from deepsvdd_core import products
+from deepsvdd_core.pipeline.running import _radii_of_several
 from deepsvdd_core.projections import frames
 from deepsvdd_core.recording import MOST_FRAMES, Frame, Recorder, Recording
 from deepsvdd_core.sphere import Sphere
@@ -37,6 +38,27 @@ def test_a_kept_sphere_does_not_change_with_the_training():
     sphere.radii[:] = 7
     recording = recorder.recording()
     assert recording.centers.max() == 0 and recording.radii[0, 0] == 1
+
+
+def test_radii_are_told_of_the_spheres_that_are_left_where_centres_stand_still():
+    def frames(centers):
+        recorder = Recorder(np.arange(1))
+        for epoch, places in enumerate(centers):
+            sphere = Sphere(np.array(places, np.float32), 10.0 * epoch + np.arange(4), "beyond")
+            recorder.add(Frame("training", epoch, None, None, np.zeros((1, 1), np.float32), sphere))
+        return recorder
+
+    still = [[[0], [1], [2], [3]]] * 3
+    recorder = frames(still)
+    recorder.settle(Sphere(np.array([[1], [3]], np.float32), np.array([7.0, 8.0]), "beyond"))
+    found = _radii_of_several(recorder.recording())["sphere_radii"]
+    assert found.tolist() == [[1, 3], [11, 13], [7, 8]]
+    recorder = frames([*still, [[0], [5], [2], [3]], [[0], [5], [2], [3]]])
+    assert _radii_of_several(recorder.recording()) == {}
+    assert _radii_of_several(frames(still[:1]).recording()) == {}
+    recorder = frames(still)
+    recorder.settle(Sphere(np.array([[1]], np.float32), np.array([7.0]), "beyond"))
+    assert _radii_of_several(recorder.recording()) == {}
 
 
 @pytest.fixture(scope="module", params=["one-class", "multi-sphere", "reconstruction"])

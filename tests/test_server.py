@@ -43,7 +43,7 @@ def test_the_first_page_shows_map_and_images_without_the_engine(running):
     with Visit(running) as visit:
         messages = visit.run()
     names = [one.component_name for one in elements(messages, "bidi_component")]
-    assert sorted(names) == ["address", "gallery", "map"]
+    assert sorted(names) == ["address", "gallery", "gallery", "map"]
     assert not engine_processes(running)
 
 

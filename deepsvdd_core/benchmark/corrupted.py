@@ -9,6 +9,7 @@ lie farther from the thesis' than five points, and how many do not.
 from __future__ import annotations
 
 import argparse
+import sys
 
 import numpy as np
 
@@ -94,6 +95,8 @@ def main() -> None:
     parser.add_argument("--images", default=500, type=int, help="test images to spoil")
     given = parser.parse_args()
     test = dataset_of(given.data).test
+    if given.images + HELD_OUT > len(test.images):
+        sys.exit(f"{given.data} has too few test images; give --images a smaller number.")
     rows = np.random.default_rng(0).permutation(len(test.images))
     spoilt, held_out = np.split(rows[: given.images + HELD_OUT], [given.images])
     for name in given.methods.split(","):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,23 +11,25 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.colors import sample_colorscale
 
+from deepsvdd_core.figures.growth import curve as curve
+from deepsvdd_core.figures.growth import curves as curves
+from deepsvdd_core.figures.growth import shares as shares
+from deepsvdd_core.figures.palette import ANOMALOUS as ANOMALOUS
+from deepsvdd_core.figures.palette import (
+    DASHES,
+    GROUPS,
+    HATCHES,
+    NORMAL,
+    PUBLISHED_LINE,
+    SERIES,
+    SPHERE,
+    tidy,
+)
+from deepsvdd_core.figures.palette import RAMP as RAMP
 from deepsvdd_core.figures.relevance import DIVERGING
 from deepsvdd_core.figures.relevance import account as account
 from deepsvdd_core.figures.relevance import deletion_curves as deletion_curves
 from deepsvdd_core.figures.relevance import stops as stops
-
-NORMAL = "#3a7ca5"  # blue and orange differ for every common kind of colour vision
-ANOMALOUS = "#d9772b"
-SPHERE = "#7a5aa6"
-# Colours of methods, told apart with every common kind of colour vision (Okabe and Ito).
-SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#b8a800")
-HATCHES, DASHES = ("", "/", "x"), ("solid", "dash", "dot")  # of the same colours once more
-PUBLISHED_LINE = {"color": "#333333", "width": 1.5}  # of the diamonds, on any bar and background
-RAMP = [  # of scores, low to high
-    "#" + "".join(f"{round(255 * part):02x}" for part in colour)
-    for colour in sample_colorscale("Viridis", np.linspace(0, 1, 32), colortype="tuple")
-]
-GROUPS = (("normal", NORMAL, False), ("anomalous", ANOMALOUS, True))
 
 
 def radial_map(
@@ -54,7 +55,7 @@ def radial_map(
     )
     figure.update_xaxes(title="distance to the centre / radius", zeroline=False)
     figure.update_yaxes(scaleanchor="x", zeroline=False)
-    return _tidy(figure, 560)
+    return tidy(figure, 560)
 
 
 def journeys(
@@ -87,7 +88,7 @@ def planar_map(
     figure = _points(coordinates, is_anomaly, scores)
     figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False)
     figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False, scaleanchor="x")
-    return _tidy(figure, 560)
+    return tidy(figure, 560)
 
 
 def spherical_map(
@@ -119,7 +120,7 @@ def spherical_map(
             f"<extra>{name}</extra>",
         )
     figure.update_scenes(aspectmode="data")
-    return _tidy(figure, 560)
+    return tidy(figure, 560)
 
 
 def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: float) -> go.Figure:
@@ -144,53 +145,7 @@ def histogram(scores: np.ndarray, is_anomaly: np.ndarray | None, threshold: floa
     figure.update_layout(barmode="overlay", bargap=0)
     figure.update_xaxes(title="anomaly score (higher is stranger)")
     figure.update_yaxes(title="images")
-    return _tidy(figure, 280)
-
-
-def curve(
-    epochs: Sequence[int],
-    values: Sequence[float],
-    name: str,
-    last: int | None = None,
-    ends: tuple[float, float] | None = None,
-) -> go.Figure:
-    """One quantity over the epochs; see `curves`."""
-    figure = curves(epochs, {name: values}, name, last, ends)
-    return figure.update_traces(line={"color": NORMAL}).update_layout(showlegend=False)
-
-
-def curves(
-    epochs: Sequence[int],
-    lines: dict[str, Sequence[float]],
-    name: str,
-    last: int | None = None,
-    ends: tuple[float, float] | None = None,
-) -> go.Figure:
-    """One quantity of several things over the epochs; the name gives its unit.
-
-    last: the epoch at which the axis ends, and ends: those of the values, where they are known
-    beforehand, so that nothing moves but the lines.
-    """
-    figure = go.Figure()
-    for place, (thing, values) in enumerate(lines.items()):
-        again, color = divmod(place, len(SERIES))
-        figure.add_scatter(
-            x=list(epochs),
-            y=list(values),
-            mode="lines+markers",
-            name=thing,
-            line={"color": SERIES[color], "dash": DASHES[again % len(DASHES)]},
-            hovertemplate="epoch %{x}: %{y:.4g}<extra>" + thing + "</extra>",
-        )
-    if last is None:
-        figure.update_xaxes(title="epoch", rangemode="tozero")
-    else:
-        figure.update_xaxes(title="epoch", range=[-0.03 * last, 1.03 * last])
-    if ends is None:
-        figure.update_yaxes(title=name, rangemode="tozero")
-    else:
-        figure.update_yaxes(title=name, range=ends)
-    return _tidy(figure, 240)
+    return tidy(figure, 280)
 
 
 def class_bars(means: pd.DataFrame) -> go.Figure:
@@ -223,7 +178,7 @@ def class_bars(means: pd.DataFrame) -> go.Figure:
     figure.update_layout(barmode="group", scattermode="group")
     figure.update_xaxes(title="normal class", type="category", categoryorder="category ascending")
     figure.update_yaxes(title="AUROC in %", range=[50, 101])
-    return _tidy(figure, 380)
+    return tidy(figure, 380)
 
 
 def rate_curves(lines: dict[str, np.ndarray], names: list[str], x: str, y: str) -> go.Figure:
@@ -243,31 +198,7 @@ def rate_curves(lines: dict[str, np.ndarray], names: list[str], x: str, y: str) 
         )
     figure.update_xaxes(title=x, range=[0, 1])
     figure.update_yaxes(title=y, range=[0, 1.02])
-    return _tidy(figure, 380)
-
-
-def shares(counts: np.ndarray, rows: list[str], columns: list[str]) -> go.Figure:
-    """How the images of each class (a row of counts) spread over spheres, in per cent."""
-    parts = 100 * counts / counts.sum(axis=1, keepdims=True)
-    figure = go.Figure(
-        go.Heatmap(
-            z=parts,
-            text=[[f"{count:,}" for count in row] for row in counts],
-            texttemplate="%{text}",
-            x=columns,
-            y=rows,
-            zmin=0,
-            zmax=100,
-            colorscale="Blues",
-            xgap=2,
-            ygap=2,
-            colorbar={"title": "% of class"},
-            hovertemplate="%{y}: %{text} images, %{z:.0f} %, in sphere %{x}<extra></extra>",
-        )
-    )
-    figure.update_xaxes(title="sphere", type="category")
-    figure.update_yaxes(type="category", autorange="reversed")
-    return _tidy(figure, 120 + 28 * len(rows))
+    return tidy(figure, 380)
 
 
 def sheet(images: np.ndarray, columns: int) -> bytes:
@@ -320,11 +251,3 @@ def _points(
             f"<extra>{name}</extra>",
         )
     return figure
-
-
-def _tidy(figure: go.Figure, height: int) -> go.Figure:
-    return figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-    )

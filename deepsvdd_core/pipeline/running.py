@@ -249,13 +249,22 @@ def theatre(detector: Detector, task: OneClassTask) -> Arrays:
 
 
 def _radii_of_several(recording: Recording) -> Arrays:
-    """`sphere_radii` of `theatre`, where several spheres were trained."""
-    radii = np.where(np.array(recording.stages)[:, None] == "training", recording.radii, np.nan)
-    there = np.isfinite(radii).sum(axis=1)
-    if len(there) > 1 and there[-1] < there[-2]:  # some were dropped in the end
-        radii[-1] = np.nan
-    radii = radii[:, : there.max()]  # before training there may have been more clusters
-    return {"sphere_radii": radii} if 1 < radii.shape[1] <= MOST_SPHERES else {}
+    """`sphere_radii` of `theatre`: of the spheres that are left, where centres stood still."""
+    rows = [row for row, stage in enumerate(recording.stages) if stage == "training"]
+    if len(rows) < 2:
+        return {}
+    centers, radii = recording.centers[rows], recording.radii[rows]
+    left = centers[-1][np.isfinite(radii[-1])]
+    places = [np.flatnonzero((centers[-2] == center).all(axis=1)) for center in left]
+    if not 1 < len(left) <= MOST_SPHERES or not all(map(len, places)):
+        return {}
+    kept = [int(place[0]) for place in places]
+    if not (centers[:-1, kept] == centers[-2, kept]).all():
+        return {}
+    found = np.full((len(recording.stages), len(left)), np.nan)
+    found[rows[:-1]] = radii[:-1, kept]
+    found[rows[-1]] = radii[-1][np.isfinite(radii[-1])]
+    return {"sphere_radii": found}
 
 
 def measure(
@@ -266,7 +275,7 @@ def measure(
     on_step: OnStep,
     **_: object,
 ) -> Arrays:
-    """Train and keep the figures alone, of a model whose file can be opened.
+    """Train and keep the figures alone; a file that is not too large is opened, too.
 
     auroc, ap, before (NaN where not defined), seconds are scalars; roc (2, 101) false and true
     positive rates; pr (2, 101) recall and precision; healthy is 0 where `health` found a fault.
@@ -283,7 +292,8 @@ def measure(
         value = provenance[name]
         return np.float64(np.nan if value is None else value)
 
-    opened(detector.file(provenance), "The model")
+    if len(content := detector.file(provenance)) <= library.LARGEST_FILE:
+        opened(content, "The model")
     rate = confusion(scores, task.is_anomaly, detector.threshold).false_alarm_rate
     return {
         "auroc": number("auroc"),

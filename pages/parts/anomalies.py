@@ -14,7 +14,7 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
     others = [label for label in source.class_names if label not in normal]
     exposures = [other for other in datasets.available() if other != name]
     return {
-        "labelled": st.number_input(
+        "labelled": fields.number(
             "Share of labelled anomalies among the training images",
             0.0,
             0.5,
@@ -22,7 +22,6 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
             step=0.01,
             key="labelled",
             help="Deep SAD, HSC, FCDD and supervised learn from them.",
-            **fields.FORM,
         ),
         "anomaly_classes": tuple(
             st.multiselect(
@@ -47,7 +46,7 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
             )
         )
         or None,
-        "pollution": st.number_input(
+        "pollution": fields.number(
             "Share of anomalies that hide among the unlabelled training images",
             0.0,
             0.5,
@@ -55,6 +54,5 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
             step=0.01,
             key="pollution",
             help="To see what a model makes of training data that are not clean.",
-            **fields.FORM,
         ),
     }

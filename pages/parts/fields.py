@@ -7,7 +7,13 @@ the old key counts no more.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import streamlit as st
+
+from pages.parts import link
+from pages.parts.frame import plain
 
 # Of a training's form: its values stand in the link, so that a reload shows what trains.
 FORM = {"persist_state": "session", "bind": "query-params"}
@@ -23,3 +29,36 @@ def set_value(name: str, value: object) -> None:
     """Set the value of a field, shown in this run or another."""
     st.session_state[f"turn-{name}"] = st.session_state.get(f"turn-{name}", 0) + 1
     st.session_state[key(name)] = value
+
+
+def number(
+    label: str, low: float, high: float, usual: float | None, *, key: str, **about: object
+) -> float | None:
+    """A number of a training's form; one in the link that is none gets a sentence."""
+    linked, wrong = st.query_params.get(key), None
+    if linked is not None and not _is_between(linked, low, high):
+        st.query_params.pop(key)
+        wrong = f"{label} cannot be “{plain(linked)}”; choose from {low:g} to {high:g}."
+    # A field that is bound would read what is no number for itself, and end the page at infinity.
+    kept = FORM if wrong is None else {"persist_state": "session"}
+    value = st.number_input(label, low, high, usual, key=key, **kept, **about)
+    link.tell(key, str(value), wrong)
+    return value
+
+
+def strange(label: str, key: str, options: Iterable[str]) -> str | None:
+    """A sentence on what the link chooses for this field and cannot be had; it is taken out."""
+    known = {*options}
+    wrong = [text for text in st.query_params.get_all(key) if text not in known]
+    if not wrong:
+        return None
+    st.query_params.pop(key)
+    return f"There is no {label.lower()} “{plain(', '.join(wrong))}” here; this is another one."
+
+
+def _is_between(text: str, low: float, high: float) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and low <= value <= high

@@ -51,12 +51,13 @@ def columns(name: str, widths: int | list[int]) -> list:
 def choose_image(subject: Subject, order: np.ndarray) -> int:
     """The number of an image: from the link, typed, or a step along the ranking."""
     last = len(order) - 1
-    row = state.focus(subject)
+    row, wrong = state.focus(subject), None
     if row is None:
         text = link.recall("image", subject.shown)
         if text is not None:
-            st.warning(f"There is no image “{plain(text)}” here; choose 0 to {last}.")
+            wrong = f"There is no image “{plain(text)}” here; choose 0 to {last}."
         state.focus_on(subject, row := int(order[0]))
+    link.tell("image", str(row), wrong)
     place = int(np.flatnonzero(order == row)[0])
 
     def step(by: int) -> None:

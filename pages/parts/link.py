@@ -48,6 +48,23 @@ def remember(name: str, value: str | None, of: str = "") -> None:
     write(name, value)
 
 
+def tell(name: str, value: str, sentence: str | None = None) -> None:
+    """Say what is wrong with the link; again in later runs of this page, until the value changes.
+
+    value: what stands instead. sentence: None where this run has found nothing.
+    """
+    key = f"told-{name}"
+    if sentence is not None:
+        st.session_state[key] = (_opened(), value, sentence)
+    told = st.session_state.get(key)
+    if told is None:
+        return
+    if told[:2] == (_opened(), value):
+        st.warning(told[2])
+    else:
+        del st.session_state[key]
+
+
 def write(name: str, value: str | None) -> None:
     """Write a value into the link; None takes it out."""
     written = _written(name)

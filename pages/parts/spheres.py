@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from deepsvdd_core import figures, products
-from pages.parts.frame import NO_BAR, plain
+from deepsvdd_core.datasets import printable
+from pages.parts.frame import NO_BAR
 from pages.parts.subject import Subject
 
 MOST = 10  # spheres that are told apart; beyond, they are a fine covering
@@ -21,7 +22,7 @@ def show(subject: Subject) -> None:
     """Classes against spheres: how many images of each class belong to which sphere."""
     radii = subject.sphere.radii
     counts = table(subject.labels, subject.view["nearest"], len(subject.class_names), len(radii))
-    is_normal = _is_normal(subject)
+    is_normal = _is_normal(subject)  # as far as it is known
     order = np.argsort(~is_normal, kind="stable")
     rows = [r for r in order if counts[r].sum()]
     names = [_name(subject, r, is_normal) for r in rows]
@@ -80,9 +81,11 @@ def draw_radii(epochs: list[int], radii: np.ndarray, key: str, last: int | None 
 
 
 def _is_normal(subject: Subject) -> np.ndarray:
+    if subject.is_anomaly is None:
+        return np.zeros(len(subject.class_names), bool)
     normal = subject.entry.header["experiment"]["normal_classes"]
     return np.isin(np.array(subject.class_names, object), np.array(normal, object))
 
 
 def _name(subject: Subject, row: int, is_normal: np.ndarray) -> str:
-    return plain(subject.class_names[row]) + (" (normal)" if is_normal[row] else "")
+    return printable(subject.class_names[row]) + (" (normal)" if is_normal[row] else "")

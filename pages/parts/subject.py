@@ -107,8 +107,9 @@ def choose(
     """
     key = fields.key(f"choose-{name}{of and f'-{of}'}")
     linked = st.query_params.get(name) if link.owns(name, of) else link.new(name)
+    wrong = None
     if linked is not None and linked not in options:
-        st.warning(f"There is no {label.lower()} “{plain(linked)}” here; this is another one.")
+        wrong = f"There is no {label.lower()} “{plain(linked)}” here; this is another one."
     last = st.session_state.get(f"last-{name}-{of}")
     known = (st.session_state.get(key), linked, last, default)
     known += tuple(options)  # a default may come from a file
@@ -118,6 +119,7 @@ def choose(
     value = widget(label, options, format_func=titles.__getitem__, key=key, **about)
     st.session_state[f"last-{name}-{of}"] = value
     link.write(name, value)
+    link.tell(name, value, wrong)
     return value
 
 

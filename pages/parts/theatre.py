@@ -35,7 +35,7 @@ def show(subject: Subject) -> None:
     except LookupError:
         st.info(
             "There is no recording of this model's training; models with a sphere that are "
-            "trained here have one."
+            "trained here epoch by epoch have one."
         )
         return
     names = recording["names"].tobytes().decode().splitlines()

@@ -8,7 +8,7 @@ import streamlit as st
 from deepsvdd_core import catalogue, datasets, figures, jobs, library
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from deepsvdd_core.sphere import Centre
-from pages.parts import anomalies, fields, frame, spheres, visitor, waiting
+from pages.parts import anomalies, fields, frame, link, spheres, visitor, waiting
 from pages.parts.subject import choose
 
 # Numbers of shallow methods: who has them, their label, smallest, largest and usual value.
@@ -37,14 +37,17 @@ def choose_experiment() -> Experiment | None:
         help="The samples come with the program; the full sets are downloaded when first used.",
     )
     source = datasets.source(name)
+    key = f"normal-{name}"
+    wrong = fields.strange("Normal class", key, source.class_names)
     normal = st.multiselect(
         "Normal classes",
         source.class_names,
         default=source.class_names[:1],
-        key=f"normal-{name}",
+        key=key,
         **fields.FORM,
         help="Only these are trained on; every other class counts as anomalous.",
     )
+    link.tell(key, str(normal), wrong)
     method = _method()
     with st.expander("Schedule and details", key="schedule-details"):
         choices = _details(source, method)
@@ -79,7 +82,9 @@ def choose_experiment() -> Experiment | None:
 def _method() -> str:
     """Menus for the method and, where there is a choice, what it looks at."""
     methods = catalogue.methods()
+    wrong = fields.strange("Method", "method", methods)
     method = st.selectbox("Method", methods, key="method", **fields.FORM, help=_list(methods))
+    link.tell("method", method, wrong)
     st.caption(methods[method])
     features = catalogue.features(method)
     if len(features) == 1:
@@ -99,6 +104,7 @@ def _method() -> str:
 
 def _details(source: datasets.Source, method: str) -> dict[str, object]:
     default = Experiment("any", ("any",))
+    wrong = fields.strange("Schedule", "schedule", SCHEDULES)
     schedule = st.segmented_control(
         "Schedule",
         list(SCHEDULES),
@@ -111,13 +117,14 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
         "them, which takes an hour.",
         **fields.FORM,
     )
+    link.tell("schedule", schedule, wrong)
     chosen = catalogue.schedule(schedule, method)
     usual = {**default.to_dict(), **chosen}
     is_needed = method in catalogue.NEEDS_PRETRAINING
     kind = f"{schedule}-needed" if is_needed else schedule
     return {
         **chosen,
-        "nu": st.number_input(
+        "nu": fields.number(
             "ν, share of false alarms",
             0.0,
             1.0,
@@ -126,20 +133,16 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             key="nu",
             help="Of unseen normal images above the threshold. For a sphere it is also the share "
             "of training images outside of the trained radius.",
-            **fields.FORM,
         ),
-        "pretrain_epochs": st.number_input(
+        "pretrain_epochs": fields.number(
             "Epochs of pre-training as an autoencoder",
             int(is_needed),
             10_000,
             usual["pretrain_epochs"],
             key=f"pretrain-epochs-{kind}",
-            **fields.FORM,
         ),
-        "epochs": st.number_input(
-            "Epochs", 0, 10_000, usual["epochs"], key=f"epochs-{schedule}", **fields.FORM
-        ),
-        "learning_rate": st.number_input(
+        "epochs": fields.number("Epochs", 0, 10_000, usual["epochs"], key=f"epochs-{schedule}"),
+        "learning_rate": fields.number(
             "Learning rate",
             0.0,
             1.0,
@@ -147,7 +150,6 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             step=1e-4,
             format="%.5f",
             key=f"learning-rate-{kind}",
-            **fields.FORM,
         ),
         "contrast_normalisation": st.checkbox(
             "Contrast normalisation",
@@ -157,7 +159,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             "these become hard to see.",
             **fields.FORM,
         ),
-        "seed": st.number_input("Seed", 0, 2**32 - 1, default.seed, key="seed", **fields.FORM),
+        "seed": fields.number("Seed", 0, 2**32 - 1, default.seed, key="seed"),
     }
 
 
@@ -172,7 +174,7 @@ def _settings(name: str) -> dict[str, object]:
             **fields.FORM,
         )
     if name in catalogue.OF_ONE_WIDTH:
-        found["width"] = st.number_input(
+        found["width"] = fields.number(
             "Kernel width",
             1e-6,
             1_000.0,
@@ -182,13 +184,10 @@ def _settings(name: str) -> dict[str, object]:
             key=f"width-{name}",
             help="kde: the bandwidth h; the others: γ of the RBF kernel. Empty: the training "
             "images decide; for oc-svm-oracle, a tenth of the test labels.",
-            **fields.FORM,
         )
     for setting, (methods, label, least, most, default) in SETTINGS.items():
         if name in methods:
-            found[setting] = st.number_input(
-                label, least, most, default, step=0.01, key=setting, **fields.FORM
-            )
+            found[setting] = fields.number(label, least, most, default, step=0.01, key=setting)
     return found
 
 
@@ -216,7 +215,7 @@ def _centre(pretrain_epochs: int) -> str | None:
 
 def _sigma() -> float | None:
     """How far each cell of FCDD's map is spread; None: as the stride of the network says."""
-    return st.number_input(
+    return fields.number(
         "σ of the map, in pixels",
         0.1,
         28.0,
@@ -224,7 +223,6 @@ def _sigma() -> float | None:
         step=0.1,
         placeholder="by the stride",
         key="upsampling-sigma",
-        **fields.FORM,
         help="How far each cell of the map is spread over pixels. Empty: the smallest with which "
         "Gaussians alone make of a constant map one whose highest place is 1.1 times its lowest. "
         "The score stays the same; fcdd-masks learns from the spread map.",

@@ -42,7 +42,7 @@ def show(subject: Subject) -> None:
         _alone(subject, kind, rule, limit)
     st.subheader("Ladder of normality")
     ladder.show(subject, limit)
-    if spheres.are_several(subject):
+    if second is None and spheres.are_several(subject):
         box = st.expander("Spheres: which classes they hold", key="spheres", bind="query-params")
         with box:
             if box.open:

@@ -206,6 +206,8 @@ def test_another_model_brings_its_data_and_one_step_back_leaves_the_page(page):
     there = query(page)
     page.go_back()
     expect(page.get_by_role("heading", name="Deep SVDD Explorer")).to_be_visible()
+    page.wait_for_selector(".map[data-ready]")
+    quiet(page)
     page.go_forward()
     expect(page.get_by_role("heading", name="Explore", exact=True)).to_be_visible()
     quiet(page)
