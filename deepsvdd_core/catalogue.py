@@ -19,14 +19,10 @@ ONE_CENTRE = ("one-class", "soft-boundary", "deep-sad", "hybrid", "multi-center"
 # Estimators that begin with principal components, and those with a kernel of one width.
 OF_ONE_WIDTH = ("kde", "oc-svm", "oc-svm-oracle", "kernel-pca")
 ON_COMPONENTS = ("mahalanobis", "mve", "isolation-forest", *OF_ONE_WIDTH)
-# What begins with an autoencoder, and how where a schedule has none: ten quick epochs, in which
-# also a few hundred images teach it something, then a rate that leaves their clusters apart.
+# What begins with an autoencoder, and how where a schedule has none: ten epochs at a rate at which
+# also a few hundred images teach it something.
 NEEDS_PRETRAINING = ("multi-sphere",)
-SHORT_PRETRAINING = {
-    "pretrain_epochs": 10,
-    "pretrain_learning_rate": 1e-2,
-    "learning_rate": 1e-4,
-}
+SHORT_PRETRAINING = {"pretrain_epochs": 10, "pretrain_learning_rate": 1e-3}
 # The network of a data set, replaced where an objective has one of its own.
 ENCODER_OF = {
     **{(name, "cifar-lenet"): "cifar-lenet-512" for name in NEEDS_ANOMALIES},

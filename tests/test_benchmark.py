@@ -173,6 +173,8 @@ def test_results_survive_a_cut(tmp_path):
     assert list(table["normal_class"]) == ["3", "T-shirt/top"]
     assert list(table["auroc"]) == [90, 70]
     assert np.allclose(benchmark.curve(table["tpr"][0]), np.linspace(0, 1, 101))
+    benchmark.append(out, {**row_of(CELL, arrays(0.5)), "key": "of other defaults"})
+    assert list(read(out)["auroc"]) == [70, 50]
 
 
 def rows(values, method="one-class"):

@@ -107,10 +107,15 @@ def _listed(values: np.ndarray) -> str:
 def append(out: Path, row: dict[str, object]) -> None:
     """Add one line to a results file, complete or, after a cut, made complete first.
 
-    A line of the same cell, measured on other images, gives way.
+    A line of the same cell, measured on other images or when its defaults were others, gives way.
     """
     lines = read(out).to_dict("records") if out.is_file() else []
-    lines = [line for line in lines if line["key"] != row["key"]]
+
+    def is_other(line: dict) -> bool:
+        same_cell = all(str(line[name]) == str(row[name]) for name in Cell._fields)
+        return line["key"] != row["key"] and not same_cell
+
+    lines = [line for line in lines if is_other(line)]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -121,7 +121,6 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
     chosen = catalogue.schedule(schedule, method)
     usual = {**default.to_dict(), **chosen}
     is_needed = method in catalogue.NEEDS_PRETRAINING
-    kind = f"{schedule}-needed" if is_needed else schedule
     return {
         **chosen,
         "nu": fields.number(
@@ -139,7 +138,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             int(is_needed),
             10_000,
             usual["pretrain_epochs"],
-            key=f"pretrain-epochs-{kind}",
+            key=f"pretrain-epochs-{schedule}{'-needed' if is_needed else ''}",
         ),
         "epochs": fields.number("Epochs", 0, 10_000, usual["epochs"], key=f"epochs-{schedule}"),
         "learning_rate": fields.number(
@@ -149,7 +148,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
             usual["learning_rate"],
             step=1e-4,
             format="%.5f",
-            key=f"learning-rate-{kind}",
+            key=f"learning-rate-{schedule}",
         ),
         "contrast_normalisation": st.checkbox(
             "Contrast normalisation",

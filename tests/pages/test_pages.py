@@ -542,7 +542,6 @@ def test_several_spheres_are_watched_and_shown_with_the_classes_they_hold():
     app.selectbox(key="method").set_value("multi-sphere").run()
     app.multiselect[0].set_value(["0", "1"])
     app.number_input(key="pretrain-epochs-live-needed").set_value(3)
-    app.number_input(key="learning-rate-live-needed").set_value(0.01)
     app.number_input(key="epochs-live").set_value(4)
     settle(next(b for b in app.button if b.label == "Train").click().run())
     job = jobs.engine().jobs[app.query_params["job"]]
