@@ -24,25 +24,31 @@ def choose(name: str, source: datasets.Source, normal: list[str]) -> dict[str, o
             help="Deep SAD, HSC, FCDD and supervised learn from them.",
         ),
         "anomaly_classes": tuple(
-            st.multiselect(
-                "Their classes (none: all others)", others, key=f"anomalies-{name}", **fields.FORM
+            fields.menu(
+                st.multiselect,
+                "Their classes (none: all others)",
+                others,
+                key=f"anomalies-{name}",
+                named="anomalous class",
             )
         ),
-        "outlier_exposure": st.selectbox(
+        "outlier_exposure": fields.menu(
+            st.selectbox,
             "Outlier exposure: a data set whose images count as labelled anomalies",
             exposures,
             index=None,
             format_func=lambda option: datasets.source(option).title,
             key=f"exposure-{name}",
-            **fields.FORM,
+            named="data set",
         ),
         "spoilt": "+".join(
-            st.multiselect(
+            fields.menu(
+                st.multiselect,
                 "Spoilt copies of the normal images that count as labelled anomalies",
                 LOCAL[source.image_shape[0]],
                 key=f"spoilt-{name}",
+                named="corruption",
                 help="fcdd-masks is also told which pixels were spoilt.",
-                **fields.FORM,
             )
         )
         or None,

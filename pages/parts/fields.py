@@ -8,13 +8,15 @@ the old key counts no more.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import streamlit as st
 
 from pages.parts import link
 from pages.parts.frame import plain
 
+Chosen = TypeVar("Chosen")
 # Of a training's form: its values stand in the link, so that a reload shows what trains.
 FORM = {"persist_state": "session", "bind": "query-params"}
 
@@ -36,9 +38,9 @@ def number(
 ) -> float | None:
     """A number of a training's form; one in the link that is none gets a sentence."""
     linked, wrong = st.query_params.get(key), None
-    if linked is not None and not _is_between(linked, low, high):
+    if linked and not _is_between(linked, low, high):
         st.query_params.pop(key)
-        wrong = f"{label} cannot be “{plain(linked)}”; choose from {low:g} to {high:g}."
+        wrong = f"{label} cannot be “{plain(linked)}”; choose from {low:,} to {high:,}."
     # A field that is bound would read what is no number for itself, and end the page at infinity.
     kept = FORM if wrong is None else {"persist_state": "session"}
     value = st.number_input(label, low, high, usual, key=key, **kept, **about)
@@ -46,14 +48,28 @@ def number(
     return value
 
 
-def strange(label: str, key: str, options: Iterable[str]) -> str | None:
-    """A sentence on what the link chooses for this field and cannot be had; it is taken out."""
-    known = {*options}
-    wrong = [text for text in st.query_params.get_all(key) if text not in known]
-    if not wrong:
-        return None
-    st.query_params.pop(key)
-    return f"There is no {label.lower()} “{plain(', '.join(wrong))}” here; this is another one."
+def menu(
+    widget: Callable[..., Chosen],
+    label: str,
+    options: Iterable[str],
+    *,
+    key: str,
+    named: str | None = None,
+    **about: object,
+) -> Chosen:
+    """A menu of a training's form; what the link chooses and cannot be had gets a sentence.
+
+    named: what an option is, by default the label.
+    """
+    known = {about.get("format_func", str)(option) for option in options}
+    strange = [text for text in st.query_params.get_all(key) if text and text not in known]
+    wrong = None
+    if strange:
+        st.query_params.pop(key)
+        wrong = f"There is no {(named or label).lower()} “{plain(', '.join(strange))}” here."
+    value = widget(label, options, key=key, **FORM, **about)
+    link.tell(key, str(value), wrong)
+    return value
 
 
 def _is_between(text: str, low: float, high: float) -> bool:

@@ -8,7 +8,7 @@ import streamlit as st
 from deepsvdd_core import catalogue, datasets, figures, jobs, library
 from deepsvdd_core.experiment import SCHEDULES, Experiment
 from deepsvdd_core.sphere import Centre
-from pages.parts import anomalies, fields, frame, link, spheres, visitor, waiting
+from pages.parts import anomalies, fields, frame, spheres, visitor, waiting
 from pages.parts.subject import choose
 
 # Numbers of shallow methods: who has them, their label, smallest, largest and usual value.
@@ -37,17 +37,15 @@ def choose_experiment() -> Experiment | None:
         help="The samples come with the program; the full sets are downloaded when first used.",
     )
     source = datasets.source(name)
-    key = f"normal-{name}"
-    wrong = fields.strange("Normal class", key, source.class_names)
-    normal = st.multiselect(
+    normal = fields.menu(
+        st.multiselect,
         "Normal classes",
         source.class_names,
         default=source.class_names[:1],
-        key=key,
-        **fields.FORM,
+        key=f"normal-{name}",
+        named="normal class",
         help="Only these are trained on; every other class counts as anomalous.",
     )
-    link.tell(key, str(normal), wrong)
     method = _method()
     with st.expander("Schedule and details", key="schedule-details"):
         choices = _details(source, method)
@@ -82,19 +80,18 @@ def choose_experiment() -> Experiment | None:
 def _method() -> str:
     """Menus for the method and, where there is a choice, what it looks at."""
     methods = catalogue.methods()
-    wrong = fields.strange("Method", "method", methods)
-    method = st.selectbox("Method", methods, key="method", **fields.FORM, help=_list(methods))
-    link.tell("method", method, wrong)
+    method = fields.menu(st.selectbox, "Method", methods, key="method", help=_list(methods))
     st.caption(methods[method])
     features = catalogue.features(method)
     if len(features) == 1:
         return method
     is_shallow = method in catalogue.names("estimators", "ESTIMATORS")
-    seen = st.selectbox(
+    seen = fields.menu(
+        st.selectbox,
         "It looks at",
         features,
         key="features" if is_shallow else f"features-{method}",
-        **fields.FORM,
+        named="kind of features",
         help="pixels; codes of a Deep SVDD trained first; gradients: histograms of oriented "
         "gradients, which need no training; or features of a network trained on ImageNet (the "
         "weights of resnet18 and vgg16 are downloaded when first used).",
@@ -104,8 +101,8 @@ def _method() -> str:
 
 def _details(source: datasets.Source, method: str) -> dict[str, object]:
     default = Experiment("any", ("any",))
-    wrong = fields.strange("Schedule", "schedule", SCHEDULES)
-    schedule = st.segmented_control(
+    schedule = fields.menu(
+        st.segmented_control,
         "Schedule",
         list(SCHEDULES),
         default="live",
@@ -115,9 +112,7 @@ def _details(source: datasets.Source, method: str) -> dict[str, object]:
         "0.8 to 4 times as long again. short and full: the thesis' "
         "learning rates after pre-training as an autoencoder, for a few epochs and for all of "
         "them, which takes an hour.",
-        **fields.FORM,
     )
-    link.tell("schedule", schedule, wrong)
     chosen = catalogue.schedule(schedule, method)
     usual = {**default.to_dict(), **chosen}
     is_needed = method in catalogue.NEEDS_PRETRAINING
@@ -193,13 +188,14 @@ def _settings(name: str) -> dict[str, object]:
 def _centre(pretrain_epochs: int) -> str | None:
     """How the centre is found; None: as usual for so much pre-training."""
     usual = Experiment("any", ("any",), pretrain_epochs=pretrain_epochs).centre_rule
-    chosen = st.segmented_control(
+    chosen = fields.menu(
+        st.segmented_control,
         "Centre of the sphere",
         ["signs", "codes"],
         default=usual,
         required=True,
         key=f"centre-{usual}",
-        **fields.FORM,
+        named="centre",
         help="signs: 0.1 or -0.1 in every coordinate, by the sign of the mean code before "
         "training; what a quick training needs. codes: that mean, where it is not too near to 0 "
         "(thesis 2.2.4); only after pre-training does much of it remain.",

@@ -279,6 +279,12 @@ def test_the_form_of_a_training_is_in_its_link():
         ("method", "magic", "There is no method “magic”"),
         ("schedule", "magic", "There is no schedule “magic”"),
         ("normal-mnist-sample", "magic", "There is no normal class “magic”"),
+        ("features-one-class", "magic", "There is no kind of features “magic”"),
+        ("centre-signs", "magic", "There is no centre “magic”"),
+        ("anomalies-mnist-sample", "magic", "There is no anomalous class “magic”"),
+        ("exposure-mnist-sample", "magic", "There is no data set “magic”"),
+        ("spoilt-mnist-sample", "magic", "There is no corruption “magic”"),
+        ("seed", "-1", "choose from 0 to 4,294,967,295"),
     ],
 )
 def test_a_form_in_a_link_that_cannot_be_gets_a_sentence_until_it_changes(field, text, sentence):
