@@ -25,10 +25,10 @@ MOST_KEPT = 300_000_000  # bytes in memory
 NAME = re.compile(r"[a-z_]{1,40}-[0-9a-f]{16}\.safetensors")
 LAYOUT = 2  # of all kinds; one more whenever all get other arrays
 LAYOUTS = {  # of kinds that have got others, or other values, since
-    **dict.fromkeys(("clusters", "view", "place", "guess", "explainers", "bundle"), 3),
+    **dict.fromkeys(("images", "clusters", "view", "place", "guess", "explainers", "bundle"), 3),
     **dict.fromkeys(("report", "strategies", "find_mark"), 3),
     "pictures": 3,
-    **dict.fromkeys(("images", "localise", "spoil", "clever_hans", "heatmaps"), 4),
+    **dict.fromkeys(("localise", "spoil", "clever_hans", "heatmaps"), 4),
     **dict.fromkeys(("judge", "explain", "scale"), 5),
     "measure": 6,
 }

@@ -11,6 +11,7 @@ import numpy as np
 # the same side of a threshold in scores and in distances.
 ROUNDING = 1e-13
 MOSTLY = 0.5  # share of replaced coordinates above which a centre is one of signs
+TOLD_APART = 10  # spheres; more are one fine covering
 NOTHING = 1e-9  # a radius that is so small beside others
 
 

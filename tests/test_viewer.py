@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from deepsvdd_core import datasets
-from deepsvdd_core.datasets import decoding
+from deepsvdd_core.datasets import decoding, folders
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 RNG = np.random.default_rng(0)
@@ -167,6 +167,17 @@ def test_all_pictures_of_a_folder_have_one_scale(tmp_path, monkeypatch):
     loaded = datasets.load("deep")
     for split in (loaded.train, loaded.test):
         assert [int(image.max()) for image in split.images] == [64, 255]
+
+
+def test_a_folder_that_is_read_otherwise_counts_as_another(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPSVDD_DATA", str(tmp_path))
+    for split in ("train", "test"):
+        place = tmp_path / "plain" / split / "a" / "one.png"
+        place.parent.mkdir(parents=True)
+        picture("L").save(place)
+    before = datasets.fingerprint("plain")
+    monkeypatch.setattr(folders, "READING", folders.READING + 1)
+    assert datasets.fingerprint("plain") != before
 
 
 def test_fractions_that_are_no_numbers_do_not_matter():

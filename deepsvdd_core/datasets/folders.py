@@ -35,6 +35,7 @@ MOST_FILES = 200_000  # in one image folder
 MOST_SLOW = 20  # files of one image folder that take too long to read
 MOST_LOOKED_AT, MOST_SLOW_LOOKED_AT = 1_000, 3  # files, to see whether a folder is grey
 MASKS = "ground_truth"
+READING = 2  # one more whenever the same files become other pixels
 
 
 def folder_names() -> list[str]:
@@ -104,12 +105,14 @@ def folder_files(root: Path, splits: tuple[str, ...] = ("train", "test")) -> Ite
 def folder_digest(root: Path) -> str:
     """SHA-256, as hexadecimal digits, of the classes and of names and content of all files.
 
+    And of how they are read, for what was computed of them before holds no more when that changes.
+
     Where the folder lies and when its files were written does not matter.
 
     Raises:
         ValueError: there are too many files.
     """
-    digest = hashlib.sha256(json.dumps(folder_classes(root)).encode())
+    digest = hashlib.sha256(json.dumps([READING, *folder_classes(root)]).encode())
     start = len(str(root))
     for file in folder_files(root, ("train", "test", MASKS)):
         digest.update(os.fsencode(str(file)[start:].replace(os.sep, "/")) + b"\0")

@@ -79,5 +79,7 @@ def shares(counts: np.ndarray, rows: list[str], columns: list[str]) -> go.Figure
         )
     )
     figure.update_xaxes(title="sphere", type="category")
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, autorange="reversed")
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=names, autorange="reversed", automargin=True
+    )
     return tidy(figure, 120 + 28 * len(rows))

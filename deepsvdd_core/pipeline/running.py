@@ -31,13 +31,13 @@ from deepsvdd_core.health import Watch
 from deepsvdd_core.progress import OnStep, nothing
 from deepsvdd_core.projections import frames
 from deepsvdd_core.recording import Recording
+from deepsvdd_core.sphere import TOLD_APART
 from deepsvdd_core.tasks import ANOMALOUS, OneClassTask, draw, expose, one_vs_rest, spoil
 from deepsvdd_core.training import SOUND
 
 Arrays = dict[str, np.ndarray]
 Report = Callable[[dict], None]
 
-MOST_SPHERES = 10  # whose radii are told apart
 MOST_LOADED = 3  # data sets; as many as an experiment reads at most
 
 _loaded: dict[tuple[str, str], DataSet] = {}
@@ -223,7 +223,7 @@ def theatre(detector: Detector, task: OneClassTask) -> Arrays:
     coordinates (E, N, 2) float32 of every epoch on the radial map of the last; radii (E,), losses
     and aurocs (E,) float64; names: a line of UTF-8 per epoch; rows (N,) int32 into the test split,
     labels (N,) int32, is_anomaly (N,) uint8, scores (N,) float64 of the finished model;
-    sphere_radii (E, K) of up to MOST_SPHERES spheres, NaN outside the training of the objective.
+    sphere_radii (E, K) of up to TOLD_APART spheres, NaN outside the training of the objective.
     """
     recording, sphere = detector.recording, detector.sphere
     if recording is None or sphere is None:
@@ -256,7 +256,7 @@ def _radii_of_several(recording: Recording) -> Arrays:
     centers, radii = recording.centers[rows], recording.radii[rows]
     left = centers[-1][np.isfinite(radii[-1])]
     places = [np.flatnonzero((centers[-2] == center).all(axis=1)) for center in left]
-    if not 1 < len(left) <= MOST_SPHERES or not all(map(len, places)):
+    if not 1 < len(left) <= TOLD_APART or not all(map(len, places)):
         return {}
     kept = [int(place[0]) for place in places]
     if not (centers[:-1, kept] == centers[-2, kept]).all():

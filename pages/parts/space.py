@@ -10,6 +10,7 @@ import streamlit as st
 
 from deepsvdd_core import figures, jobs, products, selection
 from deepsvdd_core.projections import score_field
+from deepsvdd_core.sphere import TOLD_APART
 from pages.parts import served, state, visitor, waiting
 from pages.parts.components import component
 from pages.parts.subject import Subject
@@ -181,7 +182,7 @@ def dials(subject: Subject) -> list[tuple[float, float]] | None:
     None for one sphere, or for so many that all images share one dial (their radii are equal).
     """
     count = len(subject.sphere.radii)
-    if count == 1 or count > 10:
+    if count == 1 or count > TOLD_APART:
         return None
     apart = 2.1 * float(np.linalg.norm(subject.view["radial"], axis=1).max())
     columns = int(np.ceil(np.sqrt(count)))

@@ -7,15 +7,14 @@ import streamlit as st
 
 from deepsvdd_core import figures, products
 from deepsvdd_core.datasets import printable
+from deepsvdd_core.sphere import TOLD_APART
 from pages.parts.frame import NO_BAR
 from pages.parts.subject import Subject
-
-MOST = 10  # spheres that are told apart; beyond, they are a fine covering
 
 
 def are_several(subject: Subject) -> bool:
     """Whether the model has a few spheres rather than one or a covering of many."""
-    return subject.has_sphere and 1 < len(subject.sphere.radii) <= MOST
+    return subject.has_sphere and 1 < len(subject.sphere.radii) <= TOLD_APART
 
 
 def show(subject: Subject) -> None:

@@ -38,44 +38,12 @@ def show(subject: Subject) -> None:
             "trained here epoch by epoch have one."
         )
         return
-    names = recording["names"].tobytes().decode().splitlines()
-    truth = recording["is_anomaly"].astype(bool)
-    groups = figures.groups(truth, len(truth))
+    count = len(recording["rows"])
     experiment = subject.entry.header["experiment"]
     version = subject.entry.fingerprints.get(experiment["dataset"])
     is_own = subject.dataset == experiment["dataset"]
     shown = is_own and subject.parameters["fingerprint"] == version
-    _theatre(
-        key="theatre",
-        data={
-            "view": served.array_address("theatre", named),
-            "arrays": served.array_address("theatre", named),
-            "tensor": "coordinates",
-            "kind": "radial",
-            "label": f"Radial map of {len(truth)} test images, epoch by epoch.",
-            "dials": None,
-            "colours": {
-                "groups": [{"name": f"{n} ({len(r):,})", "colour": c} for n, c, r in groups],
-                "sphere": figures.SPHERE,
-            },
-            "legend": {"line": "hypersphere of the epoch, in units R of the last radius"},
-            "frames": [
-                {"name": name, "text": _text(recording, k), "radius": _radius(recording, k)}
-                for k, name in enumerate(names)
-            ],
-            "names": subject.entry.header["provenance"]["class_names"],
-            "rows": recording["rows"].tolist(),
-            "pictures": served.image_sheets(
-                {**subject.parameters, "split": "test"}, subject.images.shape[1:]
-            )
-            if shown
-            else None,
-            "heatmaps": None,
-            "threshold": subject.threshold,
-            "selection": "",
-            "focus": None,
-        },
-    )
+    _theatre(key="theatre", data=_data(subject, recording, named, shown))
     if is_own and not shown:
         why = "is not the same as" if version else "is not known to be the same as"
         st.caption(
@@ -84,10 +52,47 @@ def show(subject: Subject) -> None:
         )
     spheres.show_radii(recording)
     st.caption(
-        f"{len(truth):,} test images of {experiment['dataset']}. One projection, fitted on the "
+        f"{count:,} test images of {experiment['dataset']}. One projection, fitted on the "
         "last epoch, shows all epochs; distances to the cross are exact, in units of the last "
         "radius."
     )
+
+
+def _data(
+    subject: Subject, recording: products.Arrays, named: dict[str, str], with_pictures: bool
+) -> dict[str, object]:
+    """What the component is told."""
+    names = recording["names"].tobytes().decode().splitlines()
+    truth = recording["is_anomaly"].astype(bool)
+    groups = figures.groups(truth, len(truth))
+    return {
+        "view": served.array_address("theatre", named),
+        "arrays": served.array_address("theatre", named),
+        "tensor": "coordinates",
+        "kind": "radial",
+        "label": f"Radial map of {len(truth)} test images, epoch by epoch.",
+        "dials": None,
+        "colours": {
+            "groups": [{"name": f"{n} ({len(r):,})", "colour": c} for n, c, r in groups],
+            "sphere": figures.SPHERE,
+        },
+        "legend": {"line": "hypersphere of the epoch, in units R of the last radius"},
+        "frames": [
+            {"name": name, "text": _text(recording, k), "radius": _radius(recording, k)}
+            for k, name in enumerate(names)
+        ],
+        "names": subject.entry.header["provenance"]["class_names"],
+        "rows": recording["rows"].tolist(),
+        "pictures": served.image_sheets(
+            {**subject.parameters, "split": "test"}, subject.images.shape[1:]
+        )
+        if with_pictures
+        else None,
+        "heatmaps": None,
+        "threshold": subject.threshold,
+        "selection": "",
+        "focus": None,
+    }
 
 
 def _text(recording: products.Arrays, frame: int) -> str:
